@@ -1,0 +1,148 @@
+"""One named activity for each gateway call of a case; all of them heartbeat while they wait."""
+
+import asyncio
+from contextlib import suppress
+
+from temporalio import activity
+
+from activities.beating import beating
+from activities.operation import OperationRunner, Patience
+from disputes.errors import NotFound
+from disputes.messages import Booking
+from disputes.operations import GatewayEntry, Payment
+from disputes.ports import GatewayPort, OperationBook, Register
+from disputes.steps import AdoptBooking, AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
+
+#: A CB of ours refused with these: the gateway has one of its own (lifecycle row 24a).
+_ALREADY_CHARGED_BACK = ("700.400.400", "700.300.500")
+
+
+class GatewayActivities:
+    """Steps that reach the gateway, over the ports of register, operation book and gateway."""
+
+    def __init__(
+        self, register: Register, book: OperationBook, gateway: GatewayPort, patience: Patience
+    ) -> None:
+        self._register = register
+        self._book = book
+        self._gateway = gateway
+        self._patience = patience
+        self._runner = OperationRunner(book, gateway, patience)
+
+    @activity.defn
+    async def book_chargeback(self, move: MoveMoney) -> MoneyMoved:
+        """CB on the presented entry, or the gateway's own where it has booked one already."""
+        moved = await self._run(move)
+        refused = any(op.result_code in _ALREADY_CHARGED_BACK for op in moved.operations)
+        if not refused:
+            return moved
+        plan = move.plan
+        ask = AskPayment(
+            dispute_id=plan.dispute_id,
+            merchant_id=plan.merchant_id,
+            payment_id=plan.payment_id,
+            at=move.at,
+        )
+        found = await self.ask_payment(ask)
+        return moved.model_copy(update={"payment": found.payment})
+
+    @activity.defn
+    async def reinstate(self, move: MoveMoney) -> MoneyMoved:
+        """CR on the chargeback: the bank returned the money."""
+        return await self._run(move)
+
+    @activity.defn
+    async def undo_reinstatement(self, move: MoveMoney) -> MoneyMoved:
+        """CR on a CR: the bank took it again. ASSUMED, unconfirmed (protocol section 10)."""
+        return await self._run(move)
+
+    @activity.defn
+    async def rebill(self, move: MoveMoney) -> MoneyMoved:
+        """RB on the DB after a lost dispute."""
+        return await self._run(move)
+
+    @activity.defn
+    async def give_back(self, move: MoveMoney) -> MoneyMoved:
+        """RF on an RB: the bank reinstated what was rebilled."""
+        return await self._run(move)
+
+    async def _run(self, move: MoveMoney) -> MoneyMoved:
+        async with beating():
+            return await self._runner.run(move.plan, move.events, move.at)
+
+    @activity.defn
+    async def ask_payment(self, ask: AskPayment) -> MoneyMoved:
+        """What the gateway knows of the presented entry; taken over into the books."""
+        async with beating():
+            if ask.events:
+                await asyncio.to_thread(self._register.record, ask.dispute_id, ask.events)
+            entries = await self._linked(ask.merchant_id, ask.payment_id)
+            if entries is None:
+                return MoneyMoved(hold=Hold.GATEWAY_UNREACHABLE)
+            payment: Payment = await asyncio.to_thread(
+                self._book.adopt_payment,
+                ask.dispute_id,
+                ask.payment_id,
+                entries,
+                ask.gateway_reference,
+                ask.at,
+            )
+            return MoneyMoved(payment=payment)
+
+    @activity.defn
+    async def adopt_booking(self, adopt: AdoptBooking) -> MoneyMoved:
+        """Take over an entry that the gateway reported; one of ours tells how it ended."""
+        async with beating():
+            entry = _entry_of(adopt.booking)
+            if entry is None:
+                linked = await self._linked(adopt.merchant_id, adopt.booking.gateway_id) or ()
+                named = (it for it in linked if it.gateway_id == adopt.booking.gateway_id)
+                entry = next(named, None)
+            if entry is None:
+                return MoneyMoved(hold=Hold.GATEWAY_UNREACHABLE)
+            operation = await asyncio.to_thread(
+                self._book.adopt_entry, adopt.dispute_id, entry, adopt.at
+            )
+            return MoneyMoved(operations=(operation,) if operation else ())
+
+    @activity.defn
+    async def resolve_doubt(self, doubt: ResolveDoubt) -> MoneyMoved:
+        """Settle an operation in doubt by a person's word."""
+        operation = await asyncio.to_thread(
+            self._book.resolve,
+            doubt.operation_key,
+            happened=doubt.happened,
+            reason=doubt.proof,
+            at=doubt.at,
+        )
+        return MoneyMoved(operations=(operation,))
+
+    async def _linked(self, merchant_id: str, gateway_id: str) -> tuple[GatewayEntry, ...] | None:
+        """All entries linked to one; empty when the gateway denies it, ``None`` for no answer."""
+        asked_s = 0.0
+        while asked_s <= self._patience.doubt_after_s:
+            with suppress(NotFound):
+                lookup = await self._gateway.linked(merchant_id, gateway_id)
+                if lookup.entries or lookup.absent:
+                    return lookup.entries
+            await asyncio.sleep(self._patience.query_interval_s)
+            asked_s += self._patience.query_interval_s
+        return None
+
+
+def _entry_of(booking: Booking) -> GatewayEntry | None:
+    """The entry as the notification shows it; ``None`` where it must be looked up first.
+
+    One without ``referencedId`` has no direction (lifecycle, Axes).
+    """
+    if booking.referenced_id is None or booking.amount is None:
+        return None
+    return GatewayEntry(
+        gateway_id=booking.gateway_id,
+        payment_type=booking.payment_type,
+        succeeded=True,
+        amount_minor=booking.amount.minor,
+        currency=booking.amount.currency,
+        referenced_id=booking.referenced_id,
+        result_code=booking.result_code,
+    )

@@ -1,0 +1,178 @@
+"""Steps of a comparison with the gateway: which payments, what it shows, and taking that over."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+from activities.beating import beating
+from activities.operation import Patience
+from disputes import differences
+from disputes.comparison import Comparison, Windows, compare
+from disputes.decode import canonical_of
+from disputes.errors import Conflict, NotFound
+from disputes.known import KnownOperation, KnownPayment, untold
+from disputes.messages import Booking
+from disputes.money import Money
+from disputes.operations import GatewayEntry
+from disputes.ports import (
+    CaseNews,
+    GatewayPort,
+    Lookup,
+    OperationBook,
+    ReconciliationBook,
+    Register,
+)
+from disputes.reconciliation import (
+    AdoptedPayment,
+    AdoptShown,
+    ClaimWindow,
+    ComparedPayment,
+    ListPayments,
+    PaymentPage,
+    PaymentRoot,
+)
+from disputes.vocabulary import OperationState
+
+#: Questions about one payment before it counts as not compared.
+_QUESTIONS = 3
+
+
+class ReconciliationActivities:
+    """Compares payments with the gateway, over the ports of both books.
+
+    One question a payment; the gateway is asked again about it only after the query interval.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        known: ReconciliationBook,
+        book: OperationBook,
+        gateway: GatewayPort,
+        patience: Patience,
+        news: CaseNews,
+    ) -> None:
+        self._register = register
+        self._known = known
+        self._book = book
+        self._gateway = gateway
+        self._interval_s = patience.query_interval_s
+        self._windows = Windows(
+            settling=timedelta(seconds=patience.settle_window_s),
+            patience=timedelta(seconds=patience.doubt_after_s),
+        )
+        self._news = news
+
+    @activity.defn
+    def claim_window(self, claim: ClaimWindow) -> list[str]:
+        """Take the id of a comparison; gives the fields in which its holder's window differs."""
+        try:
+            self._register.claim(claim.workflow_id, canonical_of(claim.window))
+        except Conflict as conflict:
+            return list(conflict.fields)
+        return []
+
+    @activity.defn
+    def list_payments(self, wanted: ListPayments) -> PaymentPage:
+        """The next payments of a window."""
+        return self._known.payments(wanted)
+
+    @activity.defn
+    async def compare_payment(self, payment: PaymentRoot) -> ComparedPayment:
+        """Ask the gateway for all entries of a payment and compare them; changes nothing."""
+        async with beating():
+            try:
+                lookup = await self._ask(payment)
+            except NotFound as fault:
+                return _not_compared(payment, fault.message)
+            if lookup is None:
+                return _not_compared(payment, "the gateway gave no answer")
+            known, found = await self._compare(payment.root_id, lookup.entries)
+            strange = differences.unknown_payment(known) if lookup.absent else ()
+            return ComparedPayment(
+                shown=lookup.entries,
+                differences=(*strange, *differences.for_a_person(known, found)),
+                adoptable=differences.adoptable(known, found),
+                untold=bool(untold(known)),
+            )
+
+    @activity.defn
+    async def adopt_shown(self, adopt: AdoptShown) -> AdoptedPayment:
+        """Take over what is ours or new, tell the cases; repeated, it changes nothing more."""
+        async with beating():
+            root_id = adopt.payment.root_id
+            known, found = await self._compare(root_id, adopt.shown)
+            await asyncio.to_thread(self._take_over, known, found, adopt)
+            known, left = await self._compare(root_id, adopt.shown)
+            for dispute_id, operation in untold(known, adopt.adoptable):
+                await self._news.booking(dispute_id, _booking(operation, adopt.at))
+            return AdoptedPayment(
+                adopted=len(adopt.adoptable) - left.adoptable,
+                differences=(
+                    *differences.adoptable(known, left),
+                    *differences.for_a_person(known, left),
+                ),
+            )
+
+    async def _ask(self, payment: PaymentRoot) -> Lookup | None:
+        """All entries of a payment; ``None`` for no answer. Raises ``NotFound``: no account."""
+        for question in range(_QUESTIONS):
+            if question:
+                await asyncio.sleep(self._interval_s)
+            lookup = await self._gateway.linked(payment.merchant_id, payment.root_id)
+            if lookup.entries or lookup.absent:
+                return lookup
+        return None
+
+    async def _compare(
+        self, root_id: str, entries: Sequence[GatewayEntry]
+    ) -> tuple[KnownPayment, Comparison]:
+        known = await asyncio.to_thread(self._known.payment, root_id, entries)
+        return known, compare(known, entries, self._windows)
+
+    def _take_over(self, known: KnownPayment, found: Comparison, adopt: AdoptShown) -> None:
+        for match in found.shown:
+            # Another comparison, or the owner, may have given the entry to its operation meanwhile.
+            with suppress(Conflict):
+                self._book.settle(
+                    match.operation.key,
+                    OperationState.SETTLED,
+                    gateway_id=match.entry.gateway_id,
+                    amount_minor=match.entry.amount_minor,
+                    result_code=match.entry.result_code,
+                    at=adopt.at,
+                )
+        for match in found.named:
+            self._known.name(match.operation.key, match.entry.gateway_id)
+        if not found.new:
+            return
+        doubted = {match.entry.gateway_id for match in found.altered}
+        entries = [entry for entry in adopt.shown if entry.gateway_id not in doubted]
+        for dispute in known.disputes:
+            self._book.adopt_payment(
+                dispute.dispute_id,
+                dispute.payment_id,
+                entries,
+                dispute.gateway_reference,
+                adopt.at,
+            )
+
+
+def _not_compared(payment: PaymentRoot, reason: str) -> ComparedPayment:
+    return ComparedPayment(differences=(differences.not_compared(payment.root_id, reason),))
+
+
+def _booking(operation: KnownOperation, at: datetime) -> Booking:
+    return Booking.model_validate(
+        {
+            "gateway_id": operation.gateway_id,
+            "payment_type": operation.payment_type,
+            "occurred_at": operation.settled_at or at,
+            "referenced_id": operation.referenced_id,
+            "amount": Money.of(operation.amount_minor, operation.currency),
+            "result_code": operation.result_code,
+        }
+    )

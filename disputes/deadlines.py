@@ -1,0 +1,112 @@
+"""When a case must act: the deadline of the open stage and the next moment of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from disputes.case import Case, day_end
+from disputes.events import TimerKind
+from disputes.notice import DisputeNotice
+from disputes.terms import CaseTerms
+from disputes.vocabulary import Finality, Flow, Stage, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A moment on which the case acts by itself."""
+
+    due: datetime
+    kind: TimerKind
+    detail: str = ""
+
+
+def opening_deadline(notice: DisputeNotice, terms: CaseTerms) -> tuple[datetime | None, bool]:
+    """Deadline of the stage that a notice opens, and whether it is a guess.
+
+    The notice's own moment stands. Else the shortest window from ``processed_at`` (day 0), from
+    ``received_at`` as a guess; without a window the policy's fallback days, as a guess
+    (lifecycle, Deadlines).
+    """
+    if notice.stage is Stage.ALERT:
+        return _alert_deadline(notice, terms)
+    if notice.respond_by is not None:
+        return notice.respond_by, False
+    if terms.flow is Flow.NONE:
+        return None, False
+    days = {
+        Stage.PRE_ARBITRATION: terms.pre_arbitration_answer_days,
+        Stage.ARBITRATION: terms.arbitration_days,
+    }.get(notice.stage, terms.respond_days)
+    day_zero = notice.processed_at or notice.received_at.date()
+    guess = days is None or notice.processed_at is None
+    return day_end(day_zero, days or terms.fallback_days, notice.received_at), guess
+
+
+def _alert_deadline(notice: DisputeNotice, terms: CaseTerms) -> tuple[datetime | None, bool]:
+    known = notice.alert_expires_at or notice.respond_by
+    if known or notice.alert_program == "rdr":
+        return known, False  # rdr: the network has refunded, nobody must act
+    day_zero = notice.processed_at or notice.received_at.date()
+    return day_end(day_zero, terms.fallback_days, notice.received_at), True
+
+
+def stage_deadline(at: datetime, days: int | None, terms: CaseTerms) -> tuple[datetime, bool]:
+    """Deadline of a stage opened by a fact at ``at`` without its own, and whether it is a guess."""
+    return day_end(at.date(), days or terms.fallback_days, at), days is None
+
+
+def next_timer(case: Case) -> Timer | None:
+    """The earliest moment that has not fired yet, or ``None`` when the case waits for others."""
+    pending = [
+        timer for timer in _timers(case) if (timer.kind, timer.due, timer.detail) not in case.fired
+    ]
+    return min(pending, key=lambda timer: timer.due, default=None)
+
+
+def _timers(case: Case) -> list[Timer]:
+    timers = [
+        Timer(item.expires_at, TimerKind.APPROVAL_EXPIRY, item.request_id)
+        for item in case.open_approvals
+    ]
+    if case.status is Status.AWAITING_NOTICE or case.terms is None:
+        return timers
+    if case.decided:
+        if case.finality is Finality.PROVISIONAL and case.tail_until:
+            timers.append(Timer(case.tail_until, TimerKind.TAIL_END))
+    elif case.answerable:
+        timers += _answer_timers(case, case.terms)
+    elif case.submitted_at is not None:
+        timers += _review_timers(case, case.terms, case.submitted_at)
+    return timers
+
+
+def due_when_known(case: Case, moment: datetime) -> datetime:
+    """A moment of the open stage; one that had passed before we knew of the stage comes at once."""
+    return max(moment, case.stage_known_at) if case.stage_known_at else moment
+
+
+def _answer_timers(case: Case, terms: CaseTerms) -> list[Timer]:
+    respond_by = case.respond_by
+    if respond_by is None:
+        return []
+    rungs = [
+        Timer(respond_by - timedelta(hours=hours), TimerKind.LADDER, str(hours))
+        for hours in terms.ladder_hours
+    ]
+    last_call = respond_by - timedelta(hours=terms.last_call_hours)
+    return [
+        # A rung that had passed before we knew of the stage is no reminder.
+        *(rung for rung in rungs if case.stage_known_at and rung.due > case.stage_known_at),
+        Timer(due_when_known(case, last_call), TimerKind.LAST_CALL),
+        Timer(due_when_known(case, respond_by), TimerKind.DEADLINE),
+    ]
+
+
+def _review_timers(case: Case, terms: CaseTerms, submitted_at: datetime) -> list[Timer]:
+    if case.stage is Stage.ARBITRATION:
+        return []
+    if terms.flow is Flow.ALLOCATION:
+        days, kind = terms.issuer_answer_days, TimerKind.ISSUER_SILENT
+    else:
+        days, kind = terms.tail_response_days, TimerKind.RULING_OVERDUE
+    # The issuer's clock ends with the day: silence is certain only on the next (longest window).
+    return [Timer(day_end(submitted_at.date(), days + 1, submitted_at), kind)] if days else []

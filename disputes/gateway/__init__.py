@@ -1,0 +1,1 @@
+"""PayUnity (OPPWA): what the engine says to the gateway, and how far it believes the answers."""

@@ -1,0 +1,103 @@
+"""PayUnity behind the engine's port: a plan becomes one request, an answer what it proves."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from disputes.gateway.calls import Call, Deadline
+from disputes.gateway.client import Gateway, NotSent
+from disputes.gateway.codes import Verdict, classify
+from disputes.gateway.entities import Entities
+from disputes.gateway.replies import Absent, Found, QueryReply
+from disputes.gateway.wire import AmountNotRepresentable, Entry
+from disputes.operations import GatewayEntry, Plan
+from disputes.ports import Lookup, Said, Word
+from disputes.vocabulary import PaymentType
+
+_WORDS: Final[Mapping[Verdict, Word]] = {
+    Verdict.SUCCESS: Word.BOOKED,
+    Verdict.REFUSED: Word.REFUSED,
+    Verdict.NOT_SENT: Word.NOTHING,
+    Verdict.REVERSED: Word.NOTHING,
+    Verdict.MANUAL: Word.MANUAL,
+}
+#: Answers that prove that an entry will never be booked.
+_DEAD: Final = (Verdict.REFUSED, Verdict.NOT_SENT, Verdict.REVERSED)
+
+
+class PayUnity:
+    """The gateway port over the HTTP client and the configured entities."""
+
+    def __init__(self, gateway: Gateway, entities: Entities) -> None:
+        self._gateway = gateway
+        self._entities = entities
+
+    async def send(self, plan: Plan, deadline_s: float) -> Said:
+        """Post a plan once; see ``GatewayPort.send``."""
+        call = Call(
+            payment_type=plan.payment_type,
+            referenced_id=plan.referenced_id,
+            merchant_transaction_id=plan.merchant_transaction_id,
+            entity=self._entities.of(plan.merchant_id),
+            deadline=Deadline(deadline_s),
+            amount_minor=plan.amount_minor,
+            currency=plan.currency,
+        )
+        try:
+            reply = await self._gateway.post(call)
+        except NotSent:
+            return Said(word=Word.NOTHING)
+        except AmountNotRepresentable:
+            return Said(word=Word.REFUSED, unwritable=True)
+        entry = reply.entry
+        return Said(
+            word=_WORDS.get(reply.verdict, Word.UNKNOWN),
+            gateway_id=entry.id if entry else None,
+            amount_minor=entry.amount_minor if entry else None,
+            result_code=reply.result_code,
+        )
+
+    async def find(self, plan: Plan) -> Lookup:
+        """Ask every entity by merchantTransactionId; absent only when all deny it."""
+        mtid = plan.merchant_transaction_id
+        asked = (
+            self._gateway.query_by_merchant_transaction_id(mtid, entity)
+            for entity in self._entities.all
+        )
+        return _lookup(await asyncio.gather(*asked))
+
+    async def linked(self, merchant_id: str, gateway_id: str) -> Lookup:
+        """Ask the merchant's entity for an entry and what is linked to it."""
+        entity = self._entities.of(merchant_id)
+        return _lookup([await self._gateway.query_by_id(gateway_id, entity)])
+
+
+def _lookup(replies: list[QueryReply]) -> Lookup:
+    entries = tuple(
+        found
+        for reply in replies
+        if isinstance(reply, Found)
+        for found in map(_entry, reply.entries)
+        if found is not None
+    )
+    return Lookup(entries=entries, absent=all(isinstance(reply, Absent) for reply in replies))
+
+
+def _entry(entry: Entry) -> GatewayEntry | None:
+    if entry.id is None or entry.payment_type is None:
+        return None
+    verdict = classify(entry.result_code, entry.payment_type)
+    booked = verdict is Verdict.SUCCESS
+    # A reversal of a whole authorization names no amount; everything else booked does.
+    readable = entry.amount_minor is not None or entry.payment_type is PaymentType.RV
+    return GatewayEntry(
+        gateway_id=entry.id,
+        payment_type=entry.payment_type,
+        succeeded=booked and readable,
+        pending=not booked and verdict not in _DEAD,
+        amount_minor=entry.amount_minor,
+        currency=entry.currency,
+        referenced_id=entry.referenced_id,
+        merchant_transaction_id=entry.merchant_transaction_id,
+        result_code=entry.result_code,
+    )

@@ -1,0 +1,91 @@
+"""What our books know of one payment, and what of it the cases have not been told."""
+
+from collections.abc import Collection
+
+from disputes.fields import Durable, Moment
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+
+#: Entries of which a case hears by the signal ``booking``.
+_TOLD = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
+
+
+class KnownOperation(Durable):
+    """One operation as our books have it; minor units, wire time in UTC.
+
+    ``adopted``: the gateway booked it by itself, as far as our books know.
+    """
+
+    key: str
+    payment_id: str
+    dispute_id: str | None = None
+    purpose: Purpose | None = None
+    payment_type: PaymentType
+    state: OperationState
+    amount_minor: int
+    currency: str
+    referenced_id: str | None = None
+    merchant_transaction_id: str | None = None
+    gateway_id: str | None = None
+    result_code: str | None = None
+    adopted: bool = False
+    sent_at: Moment | None = None
+    settled_at: Moment | None = None
+
+
+class KnownDispute(Durable):
+    """A dispute on the payment, and what its case has been told.
+
+    ``told``: keys of operations that the case knows as settled; ``refunded_minor``: what it knows
+    to be refunded of the payment, ``None`` where it does not know the payment.
+    """
+
+    dispute_id: str
+    payment_id: str
+    gateway_reference: str | None = None
+    final: bool = False
+    told: tuple[str, ...] = ()
+    refunded_minor: int | None = None
+
+
+class KnownPayment(Durable):
+    """All that our books have of a payment; ``wire_now`` is the database's clock."""
+
+    root_id: str
+    operations: tuple[KnownOperation, ...] = ()
+    disputes: tuple[KnownDispute, ...] = ()
+    wire_now: Moment
+
+
+def untold(
+    known: KnownPayment, fresh: Collection[str] = ()
+) -> tuple[tuple[str, KnownOperation], ...]:
+    """What a case has to be told: its id, with an entry that our books have and it does not.
+
+    ``fresh``: entries that were taken over just now. Besides them only entries of the gateway's own
+    are looked at: of its own operations a case may know more than it has recorded.
+    """
+    news = [
+        (dispute.dispute_id, op)
+        for dispute in known.disputes
+        for op in known.operations
+        if op.dispute_id == dispute.dispute_id
+        and _tellable(op)
+        and (op.gateway_id in fresh or (op.adopted and op.key not in dispute.told))
+    ]
+    for dispute in known.disputes:
+        refunds = [
+            op
+            for op in known.operations
+            if op.payment_type is PaymentType.RF
+            and op.referenced_id == dispute.payment_id
+            and _tellable(op)
+        ]
+        refunded = sum(op.amount_minor for op in refunds)
+        if not dispute.final and dispute.refunded_minor not in (None, refunded) and refunds:
+            news.append((dispute.dispute_id, refunds[-1]))
+    return tuple(news)
+
+
+def _tellable(op: KnownOperation) -> bool:
+    booked = op.state is OperationState.SETTLED and op.gateway_id is not None
+    return booked and op.payment_type in _TOLD

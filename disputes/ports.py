@@ -1,0 +1,163 @@
+"""What activities need of the world, as protocols: adapters are wired in ``worker.py`` alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from disputes.events import CaseEvent
+from disputes.fields import Durable
+from disputes.known import KnownPayment
+from disputes.messages import Booking
+from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
+from disputes.reconciliation import ListPayments, PaymentPage
+from disputes.vocabulary import OperationState
+
+
+class CaseFile(Durable):
+    """What the register knows of a case: its events, and the operations that never ended."""
+
+    claimed: str | None = None
+    events: tuple[CaseEvent, ...] = ()
+    unfinished: tuple[Plan, ...] = ()
+
+
+class Register(Protocol):
+    """The record of what cases accepted; all moments are case time in UTC."""
+
+    def claim(self, workflow_id: str, content: str) -> bool:
+        """Take an id for canonical JSON ``content``; true when it was free.
+
+        Raises ``Conflict`` naming the fields when other content holds it.
+        """
+
+    def load(self, case_id: str) -> CaseFile:
+        """Everything known of a case; empty for an unknown one."""
+
+    def record(self, case_id: str, events: Sequence[CaseEvent]) -> None:
+        """Append events, post what their facts change, project the case: one transaction.
+
+        Repeated and outdated calls change nothing.
+        """
+
+
+class OperationBook(Protocol):
+    """The table of gateway operations, guarded per payment (architecture, steps 2-6)."""
+
+    def intend(self, plan: Plan, events: Sequence[CaseEvent]) -> OperationRecord:
+        """Record ``events``, lock the payment, check the guards, insert the plan as intended.
+
+        Continues from the row that exists. Raises ``MoneyHeld`` while another operation on the
+        payment is under way.
+        """
+
+    def mark_sent(self, key: str, *, attempts: int) -> OperationRecord:
+        """Mark the row sent, with the database's time, before the first byte goes out.
+
+        ``attempts``: of the record that the caller decided on; raises ``MoneyHeld`` when another
+        process has sent, ended or voided it since. Send what the given record's plan says.
+        """
+
+    def mark_unsent(self, key: str, *, attempts: int) -> None:
+        """Back to intended: it is certain that the attempt left no trace at the gateway.
+
+        Changes nothing when another process has the row by now.
+        """
+
+    def note_absent(self, key: str) -> OperationRecord:
+        """Count one credible denial of the gateway since the row was last sent."""
+
+    def settle(
+        self,
+        key: str,
+        state: OperationState,
+        *,
+        gateway_id: str | None = None,
+        amount_minor: int | None = None,
+        result_code: str | None = None,
+        reason: str | None = None,
+        at: datetime,
+    ) -> Operation:
+        """End (or doubt) an operation: row, postings and projection together; idempotent."""
+
+    def resolve(self, key: str, *, happened: bool, reason: str, at: datetime) -> Operation:
+        """A person's word on an operation in doubt: settled with its postings, or refused."""
+
+    def adopt_payment(
+        self,
+        dispute_id: str,
+        payment_id: str,
+        entries: Sequence[GatewayEntry],
+        gateway_reference: str | None,
+        at: datetime,
+    ) -> Payment:
+        """Take over what the gateway shows of a payment, each entry posted once.
+
+        ``entries``: all linked entries, the presented one among them; empty: unknown payment.
+        """
+
+    def adopt_entry(self, dispute_id: str, entry: GatewayEntry, at: datetime) -> Operation | None:
+        """Take over one chain entry that the gateway reported; ``None`` when it is not of it."""
+
+
+class ReconciliationBook(Protocol):
+    """What our books have to compare with the gateway's."""
+
+    def payments(self, wanted: ListPayments) -> PaymentPage:
+        """The next payments of a window, in the order of their root."""
+
+    def payment(self, root_id: str, entries: Sequence[GatewayEntry]) -> KnownPayment:
+        """All that is known of a payment, and of the entries that the gateway shows of it."""
+
+    def name(self, key: str, gateway_id: str) -> None:
+        """Give an operation that a person settled its entry; repeated, it changes nothing."""
+
+
+class CaseNews(Protocol):
+    """The way to a case, whether it runs, has closed or is forgotten."""
+
+    async def booking(self, dispute_id: str, booking: Booking) -> None:
+        """Tell a case of an entry that the gateway shows."""
+
+
+class Word(StrEnum):
+    """What the gateway's answer to a call proves (protocol, section 5)."""
+
+    BOOKED = "booked"
+    REFUSED = "refused"
+    #: nothing happened, for certain: safe to send again without asking
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+    #: the gateway itself asks for a person (000.400.030)
+    MANUAL = "manual"
+
+
+class Said(Durable):
+    """An answer to one call; ``amount_minor`` as booked, where the answer has it."""
+
+    word: Word
+    gateway_id: str | None = None
+    amount_minor: int | None = None
+    result_code: str | None = None
+    #: the amount cannot be written on the gateway's wire
+    unwritable: bool = False
+
+
+class Lookup(Durable):
+    """What a query proved: the entries, a credible denial by every entity, or nothing."""
+
+    entries: tuple[GatewayEntry, ...] = ()
+    absent: bool = False
+
+
+class GatewayPort(Protocol):
+    """The payment gateway; one HTTP request a call, no retries inside."""
+
+    async def send(self, plan: Plan, deadline_s: float) -> Said:
+        """Post the operation; the first byte leaves within ``deadline_s`` or never."""
+
+    async def find(self, plan: Plan) -> Lookup:
+        """Every entry under the plan's merchantTransactionId, at every configured entity."""
+
+    async def linked(self, merchant_id: str, gateway_id: str) -> Lookup:
+        """An entry and all that is linked to it."""

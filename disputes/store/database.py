@@ -1,0 +1,104 @@
+"""Reaching a database by URL: the driver, the pragmas and how its transactions begin."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from disputes.errors import ConfigurationError, Unreachable
+
+SETTING = "DISPUTES_DATABASE_URL"
+_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+_WAIT_S = 30
+#: Threads that may hold a connection at once; more wait for one.
+_CONNECTIONS = 20
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql://...``; connects to nothing yet.
+
+    Raises:
+        ConfigurationError: another scheme, or SQLite without a file.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(
+            parsed,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _WAIT_S},
+        )
+    engine = create_engine(
+        parsed, pool_size=_CONNECTIONS, max_overflow=0, connect_args={"timeout": _WAIT_S}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def database_file(engine: Engine) -> Path | None:
+    """The file of a SQLite database; ``None`` for a server."""
+    name = engine.url.database
+    return Path(name) if engine.dialect.name == "sqlite" and name else None
+
+
+@contextmanager
+def connected(engine: Engine, *, write: bool) -> Iterator[Connection]:
+    """A connection in one transaction.
+
+    Raises:
+        Unreachable: the database cannot be reached or is none. The address may hold a password,
+            so it is not told.
+    """
+    reason = ""
+    try:
+        connection = engine.execution_options(write=write).connect()
+    except DBAPIError as error:
+        reason = type(error.orig).__name__
+    if reason:
+        raise Unreachable(
+            f"the database of {SETTING} cannot be reached ({reason}):"
+            " is the server running, the address right, the folder there?"
+        )
+    with connection, connection.begin():
+        yield connection
+
+
+def _parse(url: str) -> URL:
+    parsed = None
+    with suppress(ArgumentError):
+        parsed = make_url(url)
+    if parsed is None or parsed.drivername not in _DRIVERS:
+        raise ConfigurationError(f"{SETTING} must begin with sqlite:/// or postgresql://")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError(f"{SETTING} must name a file: sqlite:///disputes.sqlite3")
+    return parsed.set(drivername=_DRIVERS[parsed.drivername])
+
+
+class _Cursor(Protocol):
+    def execute(self, sql: str, /) -> object: ...
+    def close(self) -> None: ...
+
+
+class _SqliteConnection(Protocol):
+    isolation_level: str | None
+
+    def cursor(self) -> _Cursor: ...
+
+
+def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
+    # The driver's own transactions begin late and never as IMMEDIATE: ours are explicit.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

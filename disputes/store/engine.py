@@ -1,0 +1,83 @@
+"""The store of one process: a read, and a write that says so when it begins."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from threading import Lock
+
+from sqlalchemy import Engine, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel
+
+from disputes.errors import ConfigurationError, Unreachable
+from disputes.store.database import make_engine
+from disputes.store.migrations import check_engine
+
+
+class Store:
+    """A database that is ready for use; one for each process.
+
+    A transaction that writes says so when it begins, and no transaction spans a network call
+    (architecture, Store).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # One state for all of a transaction's questions: SQLite does so by itself.
+        snapshot = {"isolation_level": "REPEATABLE READ"}
+        server = engine.dialect.name == "postgresql"
+        self._reads = engine.execution_options(**snapshot) if server else engine
+        self._writes = engine.execution_options(write=True)
+        # SQLite lets one write at a time, and who waits in its busy loop may starve.
+        self._turn = Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one transaction that commits at the end, or rolls back on an error."""
+        with self._turn, Session(self._writes, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database and changes nothing."""
+        with Session(self._reads, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """The database at ``url``, checked and ready.
+
+    Raises:
+        ConfigurationError: as ``check_version``.
+        Unreachable: no database answers there.
+    """
+    engine = make_engine(url)
+    try:
+        check_engine(engine)
+    except (ConfigurationError, Unreachable):
+        engine.dispose()
+        raise
+    return Store(engine)
+
+
+def wire_now(session: Session) -> datetime:
+    """The database's clock, UTC: the one clock that every machine shares (wire time)."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        clock = text("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')")
+        return datetime.fromisoformat(str(connection.execute(clock).scalar_one()))
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
+
+
+def insert_once(session: Session, row: SQLModel) -> bool:
+    """Insert a row unless one holds its key already; waits for a rival to end. True: inserted."""
+    connection = session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(type(row)).values(**row.model_dump()).on_conflict_do_nothing()
+    counted = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(counted).rowcount == 1

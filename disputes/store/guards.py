@@ -1,0 +1,113 @@
+"""What stops a call of ours (lifecycle, Target minus booked); never what the bank has done.
+
+All run in a write with the case's and the payment's row locked.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from disputes import chain
+from disputes.case import Case
+from disputes.operations import Plan
+from disputes.store.engine import insert_once
+from disputes.store.records import CHAIN, by_gateway_id
+from disputes.store.tables import OperationRow, PaymentRow
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+
+#: How long an intention keeps others off a payment before it counts as given up
+#: (architecture, step 5).
+LEASE = timedelta(minutes=5)
+_UNDER_WAY = (OperationState.INTENDED, OperationState.SENT, OperationState.IN_DOUBT)
+
+
+def lock_payment(session: Session, payment_id: str, merchant_id: str) -> PaymentRow:
+    """The payment's row, made if need be, held to the end of the transaction."""
+    rows = select(PaymentRow).where(PaymentRow.payment_id == payment_id).with_for_update()
+    held = rows.execution_options(populate_existing=True)
+    row = session.exec(held).one_or_none()
+    if row is None:
+        made = PaymentRow(payment_id=payment_id, root_id=payment_id, merchant_id=merchant_id)
+        insert_once(session, made)
+        row = session.exec(held).one()
+    return row
+
+
+def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:
+    """The operation under way that keeps ``plan`` off its payment; ``now`` is wire time.
+
+    What was intended but never sent is void after its lease; the plan's own row at once, so that
+    its guards are checked against what is true now.
+    """
+    under_way = select(OperationRow).where(
+        OperationRow.payment_id == plan.payment_id, col(OperationRow.state).in_(_UNDER_WAY)
+    )
+    for row in session.exec(under_way).all():
+        unsent = row.state == OperationState.INTENDED
+        if not unsent or (row.key != plan.key and row.intended_at > now - LEASE):
+            return row
+        session.delete(row)
+    session.flush()
+    return None
+
+
+def superseded(case: Case, plan: Plan) -> bool:
+    """Whether the case owes something else by now than a chain entry that was planned."""
+    return plan.purpose in CHAIN and chain.next_plan(case) != plan
+
+
+def refusal(session: Session, case: Case, payment: PaymentRow, plan: Plan) -> str | None:
+    """Why a plan must not be sent, for a person; ``None`` when it may."""
+    match plan.purpose:
+        case Purpose.BOOK:
+            return _book(session, plan)
+        case Purpose.REBILL:
+            return _rebill(case, payment, plan)
+        case Purpose.GIVE_BACK:
+            return _give_back(session, plan)
+        case Purpose.REINSTATE | Purpose.UNDO:
+            return None
+
+
+def _book(session: Session, plan: Plan) -> str | None:
+    booked = select(OperationRow).where(
+        OperationRow.payment_id == plan.payment_id,
+        OperationRow.payment_type == PaymentType.CB,
+        OperationRow.state == OperationState.SETTLED,
+    )
+    if session.exec(booked).first() is None:
+        return None
+    return "one chargeback per entry: the gateway has booked another dispute's on this payment"
+
+
+def _rebill(case: Case, payment: PaymentRow, plan: Plan) -> str | None:
+    if not payment.history_known:
+        return "payment_history_unknown: the gateway has not told what became of this payment"
+    if payment.entry_type != PaymentType.DB:
+        return "only a DB can be rebilled: make a new DB by registration instead"
+    if plan.amount_minor > case.out_minor - case.rebilled_minor:
+        return "more than is out: rebilled and reinstated may not exceed what is disputed"
+    return None
+
+
+def _give_back(session: Session, plan: Plan) -> str | None:
+    rebill = by_gateway_id(session, plan.referenced_id)
+    if rebill is None or rebill.payment_type != PaymentType.RB:
+        return "no such rebill is booked"
+    given = refunded_minor(session, plan.referenced_id)
+    if plan.amount_minor > rebill.amount_minor - given:
+        return "more than is left of the rebill: part of it was given back already"
+    return None
+
+
+def refunded_minor(session: Session, entry_id: str) -> int:
+    """Sum in minor units of the refunds booked on an entry."""
+    refunds: Iterable[int] = session.exec(
+        select(OperationRow.amount_minor).where(
+            OperationRow.referenced_id == entry_id,
+            OperationRow.payment_type == PaymentType.RF,
+            OperationRow.state == OperationState.SETTLED,
+        )
+    )
+    return sum(refunds)

@@ -1,0 +1,117 @@
+"""Writing the ledger: every posting once, under its source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Select, Subquery, union_all
+from sqlalchemy import select as select_values
+from sqlmodel import Session, col, func, select
+
+from disputes.ledger import Account, Posting
+from disputes.store.records import ADOPTED, by_gateway_id, postings_of
+from disputes.store.tables import LedgerRow, OperationRow
+from disputes.vocabulary import PaymentType, Purpose
+
+#: Begins the source of what a fact posts: ``fact:{case_id}/{event_id}``.
+FACT = "fact:"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where postings stand: whose book, which payment, which dispute; ``moment`` is case time."""
+
+    merchant_id: str
+    root_id: str
+    entry_id: str
+    dispute_id: str | None
+    moment: datetime
+
+
+def post(session: Session, source: str, place: Place, postings: Sequence[Posting]) -> None:
+    """Append postings after those that ``source`` has already."""
+    last = session.exec(
+        select(func.max(col(LedgerRow.line))).where(LedgerRow.source == source)
+    ).one()
+    first = 0 if last is None else last + 1
+    for line, posting in enumerate(postings, first):
+        session.add(
+            LedgerRow(
+                merchant_id=place.merchant_id,
+                currency=posting.currency,
+                root_id=place.root_id,
+                entry_id=place.entry_id,
+                dispute_id=place.dispute_id,
+                source=source,
+                line=line,
+                moment=place.moment,
+                debit=posting.debit.value,
+                credit=posting.credit.value,
+                amount_minor=posting.amount_minor,
+                text=posting.text,
+            )
+        )
+    session.flush()
+
+
+def post_operation(session: Session, row: OperationRow, root_id: str, moment: datetime) -> None:
+    """Post a settled operation, once for its entry.
+
+    An entry that was adopted before it was known to be ours stays as it was posted then, and is
+    corrected where it stands on other accounts.
+    """
+    if posted(session, row.key):
+        return
+    wanted = postings_of(session, row)
+    place = Place(row.merchant_id, root_id, entry_of(session, row), row.dispute_id, moment)
+    adopted = posted(session, f"{ADOPTED}{row.gateway_id}") if row.gateway_id else []
+    if _moves(adopted) == _moves(wanted):
+        return
+    if adopted:
+        post(session, adopted[0].source, place, [_reversed(line) for line in adopted])
+    post(session, row.key, place, wanted)
+
+
+def posted(session: Session, source: str) -> list[LedgerRow]:
+    """What a source has on the books, in its order."""
+    rows = select(LedgerRow).where(LedgerRow.source == source)
+    return list(session.exec(rows.order_by(col(LedgerRow.line))))
+
+
+def signed_moves() -> Subquery:
+    """Every posting as two moves: the row's columns, ``account`` and ``minor``, debit +."""
+    sides: list[Select[str, str, str, str, str | None, str, str, int]] = [
+        select_values(
+            col(LedgerRow.merchant_id),
+            col(LedgerRow.currency),
+            col(LedgerRow.root_id),
+            col(LedgerRow.entry_id),
+            col(LedgerRow.dispute_id),
+            col(LedgerRow.source),
+            account.label("account"),
+            (col(LedgerRow.amount_minor) * sign).label("minor"),
+        )
+        for account, sign in ((col(LedgerRow.debit), 1), (col(LedgerRow.credit), -1))
+    ]
+    return union_all(*sides).subquery()
+
+
+def entry_of(session: Session, row: OperationRow) -> str:
+    """The presented entry whose position an operation moves: a rebill is one of its own."""
+    if row.payment_type == PaymentType.RB and row.gateway_id:
+        return row.gateway_id
+    if row.purpose == Purpose.GIVE_BACK:
+        rebill = by_gateway_id(session, row.referenced_id)
+        return rebill.gateway_id if rebill and rebill.gateway_id else row.payment_id
+    return row.payment_id
+
+
+def _moves(lines: Sequence[LedgerRow] | Sequence[Posting]) -> list[tuple[str, str, int]]:
+    return [(str(line.debit), str(line.credit), line.amount_minor) for line in lines]
+
+
+def _reversed(line: LedgerRow) -> Posting:
+    posting = Posting(
+        Account(line.credit), Account(line.debit), line.amount_minor, line.currency, line.text
+    )
+    return replace(posting, text=f"{line.text} corrected")

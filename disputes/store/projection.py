@@ -1,0 +1,143 @@
+"""From the register's events to the case's row and its books; the one place where facts post."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlmodel import Session, col, select
+
+from disputes import chain
+from disputes.case import Case
+from disputes.decode import canonical
+from disputes.events import CaseEvent
+from disputes.ledger import Levels, fact_postings, levels
+from disputes.lifecycle import fold
+from disputes.status import CaseStatus, status_of
+from disputes.store.engine import insert_once
+from disputes.store.postings import FACT, Place, post
+from disputes.store.records import REPORTED, operations_of, to_operation
+from disputes.store.tables import CaseEventRow, CaseRow, PaymentRow
+
+_LEVELS = TypeAdapter(Levels)
+
+
+def lock_case(session: Session, case_id: str) -> CaseRow:
+    """The case's row, made if need be, held to the end of the transaction.
+
+    Taken before a payment's row, always, or two transactions could wait for each other.
+    """
+    held = select(CaseRow).where(CaseRow.case_id == case_id).with_for_update()
+    row = session.exec(held).one_or_none()
+    if row is None:
+        insert_once(session, CaseRow(case_id=case_id))
+        row = session.exec(held).one()
+    return row
+
+
+def stored_events(session: Session, case_id: str) -> tuple[CaseEvent, ...]:
+    """A case's events in the order of acceptance."""
+    bodies = select(CaseEventRow.body).where(CaseEventRow.case_id == case_id)
+    ordered = session.exec(bodies.order_by(col(CaseEventRow.sequence)))
+    return tuple(CaseEvent.model_validate_json(body) for body in ordered)
+
+
+def load_case(session: Session, case_id: str) -> Case:
+    """The case that its events fold to, with the newest word on each of its operations."""
+    case = fold(case_id, stored_events(session, case_id))
+    twins = {op.key: op.twins for op in case.operations}
+    for row in operations_of(session, case_id):
+        if row.state in REPORTED:
+            case = chain.report(case, to_operation(row, twins.get(row.key, ())))
+    return case
+
+
+def append(session: Session, row: CaseRow, events: Sequence[CaseEvent]) -> bool:
+    """Append the events that the register does not have; true when there were any.
+
+    Raises:
+        ValueError: another event has the sequence already, or one is left out: the caller is at
+            fault, and going on would lose what somebody was told is kept.
+    """
+    fresh = sorted(
+        (event for event in events if event.sequence > row.sequence), key=lambda e: e.sequence
+    )
+    for event in events:
+        if event.sequence <= row.sequence:
+            _same(session, row.case_id, event)
+    for event in fresh:
+        if event.sequence != row.sequence + 1:
+            raise ValueError(f"event {event.sequence} of a case does not follow {row.sequence}")
+        session.add(_event_row(row.case_id, event))
+        row.sequence = event.sequence
+    session.flush()
+    return bool(fresh)
+
+
+def project(session: Session, row: CaseRow, moment: datetime | None = None) -> Case:
+    """Bring row and books to what events and operations say now; gives the case.
+
+    Args:
+        session: in a write, with the case's row locked.
+        row: the case's row.
+        moment: case time of the postings; the newest event's own by default.
+    """
+    case = load_case(session, row.case_id)
+    if not case.events:
+        return case
+    newest = case.events[-1]
+    _post_facts(session, row, case, newest.event_id, moment or newest.at)
+    _show(row, status_of(case), case)
+    row.updated_at = moment or newest.recorded_at
+    session.add(row)
+    session.flush()
+    return case
+
+
+def _post_facts(
+    session: Session, row: CaseRow, case: Case, event_id: str, moment: datetime
+) -> None:
+    before = _LEVELS.validate_json(row.levels_json) if row.levels_json else Levels()
+    after = levels(case)
+    if case.notice and after != before:
+        source = f"{FACT}{case.case_id}/{event_id}"
+        entry = case.notice.payment_id
+        payment = session.get(PaymentRow, entry)
+        root = payment.root_id if payment else entry
+        place = Place(case.notice.merchant_id, root, entry, case.case_id, moment)
+        post(session, source, place, fact_postings(before, after))
+        row.levels_json = _LEVELS.dump_json(after).decode()
+
+
+def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
+    row.merchant_id = status.merchant_id
+    row.payment_id = status.payment_id
+    row.network = status.network
+    row.reason_code = status.reason_code
+    row.stage = status.stage
+    row.status = status.status
+    row.finality = status.finality
+    row.amount_minor = case.disputed_minor
+    row.currency = case.currency
+    row.respond_by = status.respond_by
+    row.next_deadline = status.next_deadline
+    row.assignee = status.assignee
+    row.needs_attention = bool(status.attention)
+    row.status_json = status.model_dump_json()
+
+
+def _event_row(case_id: str, event: CaseEvent) -> CaseEventRow:
+    return CaseEventRow(
+        case_id=case_id,
+        sequence=event.sequence,
+        event_id=event.event_id,
+        kind=event.body.kind,
+        at=event.at,
+        recorded_at=event.recorded_at,
+        body=canonical(event.model_dump(mode="json")),
+    )
+
+
+def _same(session: Session, case_id: str, event: CaseEvent) -> None:
+    stored = session.get(CaseEventRow, (case_id, event.sequence))
+    if stored is None or CaseEvent.model_validate_json(stored.body) != event:
+        raise ValueError(f"another event is stored as number {event.sequence} of the case")

@@ -1,0 +1,149 @@
+"""What the books have to compare with the gateway's; adapter of ``ports.ReconciliationBook``."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, or_, union_all
+from sqlalchemy import select as select_values
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from disputes.known import KnownDispute, KnownOperation, KnownPayment
+from disputes.lifecycle import fold
+from disputes.operations import GatewayEntry
+from disputes.reconciliation import ListPayments, PaymentPage, PaymentRoot, ReconciliationWindow
+from disputes.store.engine import Store, wire_now
+from disputes.store.projection import stored_events
+from disputes.store.records import ADOPTED, by_gateway_id
+from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.vocabulary import Finality, OperationState
+
+_UNSETTLED = (OperationState.SENT, OperationState.IN_DOUBT)
+
+
+class SqlReconciliationBook:
+    """Operations and disputes by payment, in a database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def payments(self, wanted: ListPayments) -> PaymentPage:
+        """The next payments of a window, in the order of their root."""
+        roots = _roots(wanted.window)
+        merchant = func.min(roots.c.merchant_id)
+        query: Select[str, str] = (
+            select_values(roots.c.root_id, merchant)
+            .group_by(roots.c.root_id)
+            .order_by(roots.c.root_id)
+            .limit(wanted.size + 1)
+        )
+        if wanted.after is not None:
+            query = query.where(roots.c.root_id > wanted.after)
+        if wanted.window.payment_id is not None:
+            asked = wanted.window.payment_id
+            under = select(PaymentRow.root_id).where(PaymentRow.payment_id == asked)
+            query = query.where(or_(roots.c.root_id == asked, roots.c.root_id.in_(under)))
+        with self._store.read() as session:
+            rows = session.connection().execute(query).all()
+        found = [PaymentRoot(root_id=root, merchant_id=merchant) for root, merchant in rows]
+        return PaymentPage(payments=tuple(found[: wanted.size]), more=len(found) > wanted.size)
+
+    def payment(self, root_id: str, entries: Sequence[GatewayEntry]) -> KnownPayment:
+        """All that is known of a payment, and of the entries that the gateway shows of it."""
+        with self._store.read() as session:
+            presented = _presented(session, root_id) | {entry.gateway_id for entry in entries}
+            rows = session.exec(
+                select(OperationRow)
+                .where(_on(presented, entries))
+                .order_by(col(OperationRow.intended_at), col(OperationRow.key))
+            ).all()
+            cases = session.exec(
+                select(CaseRow)
+                .where(col(CaseRow.payment_id).in_(presented))
+                .order_by(CaseRow.case_id)
+            ).all()
+            return KnownPayment(
+                root_id=root_id,
+                operations=tuple(_operation(row) for row in rows),
+                disputes=tuple(_dispute(session, row) for row in cases),
+                wire_now=wire_now(session),
+            )
+
+    def name(self, key: str, gateway_id: str) -> None:
+        """Give an operation that a person settled its entry; repeated, it changes nothing."""
+        with self._store.write() as session:
+            row = session.get(OperationRow, key, with_for_update=True)
+            unnamed = row is not None and row.gateway_id is None
+            if row and unnamed and by_gateway_id(session, gateway_id) is None:
+                row.gateway_id = gateway_id
+                session.add(row)
+
+
+def _roots(window: ReconciliationWindow) -> Subquery:
+    """Root and merchant of every payment that a window asks for, with repetitions."""
+    own, parent = aliased(PaymentRow), aliased(PaymentRow)
+    operations: Select[str, str] = (
+        select_values(
+            # A rebill that was adopted stands under its own id, and references the payment.
+            func.coalesce(
+                col(own.root_id), col(parent.root_id), col(OperationRow.payment_id)
+            ).label("root_id"),
+            col(OperationRow.merchant_id).label("merchant_id"),
+        )
+        .join(own, col(own.payment_id) == col(OperationRow.payment_id), isouter=True)
+        .join(parent, col(parent.payment_id) == col(OperationRow.referenced_id), isouter=True)
+        .where(_within(window))
+    )
+    open_cases: Select[str, str] = (
+        select_values(
+            func.coalesce(col(own.root_id), col(CaseRow.payment_id)).label("root_id"),
+            col(CaseRow.merchant_id).label("merchant_id"),
+        )
+        .join(own, col(own.payment_id) == col(CaseRow.payment_id), isouter=True)
+        .where(col(CaseRow.payment_id).is_not(None), col(CaseRow.finality) != Finality.FINAL.value)
+    )
+    return union_all(operations, open_cases).subquery()
+
+
+def _within(window: ReconciliationWindow) -> ColumnElement[bool]:
+    moments = (OperationRow.intended_at, OperationRow.sent_at, OperationRow.settled_at)
+    unsettled = and_(
+        col(OperationRow.state).in_(_UNSETTLED), col(OperationRow.intended_at) < window.until
+    )
+    return or_(
+        unsettled,
+        *(and_(col(moment) >= window.since, col(moment) < window.until) for moment in moments),
+    )
+
+
+def _presented(session: Session, root_id: str) -> set[str]:
+    known = select(PaymentRow.payment_id).where(PaymentRow.root_id == root_id)
+    return {root_id, *session.exec(known)}
+
+
+def _on(presented: set[str], entries: Sequence[GatewayEntry]) -> ColumnElement[bool]:
+    """Operations on a payment by our books, and those that the shown entries are."""
+    references = {entry.merchant_transaction_id for entry in entries}
+    return or_(
+        col(OperationRow.payment_id).in_(presented),
+        col(OperationRow.gateway_id).in_({entry.gateway_id for entry in entries}),
+        col(OperationRow.merchant_transaction_id).in_(references - {None}),
+    )
+
+
+def _operation(row: OperationRow) -> KnownOperation:
+    known: dict[str, object] = row.model_dump()
+    return KnownOperation.model_validate(known | {"adopted": row.key.startswith(ADOPTED)})
+
+
+def _dispute(session: Session, row: CaseRow) -> KnownDispute:
+    """What the case itself knows: its events alone, without what the books learned since."""
+    case = fold(row.case_id, stored_events(session, row.case_id))
+    payment = case.payment
+    return KnownDispute(
+        dispute_id=row.case_id,
+        payment_id=row.payment_id or "",
+        gateway_reference=case.notice.gateway_reference if case.notice else None,
+        final=row.finality == Finality.FINAL,
+        told=tuple(op.key for op in case.operations if op.state is OperationState.SETTLED),
+        refunded_minor=payment.refunded_minor if payment and payment.known else None,
+    )

@@ -1,0 +1,121 @@
+"""Rows to the models of the core and back; and the postings that a row calls for."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from disputes.decode import canonical_of
+from disputes.ledger import Posting, entry_postings, operation_postings
+from disputes.operations import PAYMENT_TYPE, Operation, OperationRecord, Plan
+from disputes.store.tables import OperationRow
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+
+#: Outcomes that a case reckons with; before them an operation is only an intention.
+REPORTED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
+CHAIN = (Purpose.BOOK, Purpose.REINSTATE, Purpose.UNDO)
+ADOPTED = "gateway:"
+
+
+def to_operation(row: OperationRow, twins: tuple[str, ...] = ()) -> Operation:
+    """An operation that has a purpose, as the case sees it; ``twins`` as its events told."""
+    return Operation(
+        key=row.key,
+        purpose=Purpose(row.purpose or ""),
+        state=OperationState(row.state),
+        payment_type=PaymentType(row.payment_type),
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        referenced_id=row.referenced_id,
+        gateway_id=row.gateway_id,
+        result_code=row.result_code,
+        reason=row.reason,
+        twins=twins,
+    )
+
+
+def to_row(
+    plan: Plan, now: datetime, state: OperationState, reason: str | None = None
+) -> OperationRow:
+    """The row of a plan; ``now`` is wire time."""
+    return OperationRow(
+        key=plan.key,
+        payment_id=plan.payment_id,
+        dispute_id=plan.dispute_id,
+        merchant_id=plan.merchant_id,
+        purpose=plan.purpose.value,
+        payment_type=PAYMENT_TYPE[plan.purpose].value,
+        state=state.value,
+        amount_minor=plan.amount_minor,
+        currency=plan.currency,
+        referenced_id=plan.referenced_id,
+        merchant_transaction_id=plan.merchant_transaction_id,
+        reason=reason,
+        intended_at=now,
+        plan_json=canonical_of(plan),
+    )
+
+
+def to_record(
+    row: OperationRow, now: datetime, superseded_by: tuple[Operation, ...] | None = None
+) -> OperationRecord:
+    """The record of one of our own operations; ``now`` is wire time.
+
+    ``superseded_by`` is not ``None`` where the case owes something else by now.
+    """
+    return OperationRecord(
+        plan=Plan.model_validate_json(row.plan_json or ""),
+        operation=to_operation(row),
+        attempts=row.attempts,
+        intended_at=row.intended_at,
+        sent_at=row.sent_at,
+        absent_count=row.absent_count,
+        absent_at=row.absent_at,
+        wire_now=now,
+        superseded=superseded_by is not None,
+        superseded_by=superseded_by or (),
+    )
+
+
+def operations_of(session: Session, dispute_id: str) -> list[OperationRow]:
+    """A dispute's operations, oldest first, whatever their state."""
+    rows = select(OperationRow).where(
+        OperationRow.dispute_id == dispute_id, col(OperationRow.purpose).is_not(None)
+    )
+    return list(session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key))))
+
+
+def by_gateway_id(session: Session, gateway_id: str | None) -> OperationRow | None:
+    """The operation that is an entry of the gateway."""
+    if gateway_id is None:
+        return None
+    return session.exec(
+        select(OperationRow).where(OperationRow.gateway_id == gateway_id)
+    ).one_or_none()
+
+
+def postings_of(session: Session, row: OperationRow) -> tuple[Posting, ...]:
+    """What a settled operation must have on the books; empty where it moves no money."""
+    if row.amount_minor == 0:
+        return ()
+    if row.purpose is not None:
+        return operation_postings(Purpose(row.purpose), row.amount_minor, row.currency)
+    parent = by_gateway_id(session, row.referenced_id)
+    return entry_postings(
+        PaymentType(row.payment_type),
+        row.amount_minor,
+        row.currency,
+        PaymentType(parent.payment_type) if parent else None,
+        undone=chain_depth(session, row) % 2 == 0,
+    )
+
+
+def chain_depth(session: Session, row: OperationRow) -> int:
+    """Place of a CB or CR in its chain: 0 for the CB (lifecycle, Axes)."""
+    depth = 0
+    while row.payment_type == PaymentType.CR:
+        depth += 1
+        parent = by_gateway_id(session, row.referenced_id)
+        if parent is None:
+            break
+        row = parent
+    return depth

@@ -1,0 +1,87 @@
+"""The record of what cases accepted (architecture, Truth); adapter of ``ports.Register``."""
+
+import json
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from disputes.decode import differing, sha256
+from disputes.errors import Conflict
+from disputes.events import CaseEvent
+from disputes.operations import Plan
+from disputes.ports import CaseFile
+from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.projection import append, lock_case, project, stored_events
+from disputes.store.tables import Claim, OperationRow
+from disputes.vocabulary import OperationState
+
+#: Prefix of a dispute's workflow id (contract, Temporal).
+DISPUTE = "dispute/"
+_UNFINISHED = (OperationState.INTENDED, OperationState.SENT)
+
+
+class SqlRegister:
+    """The register in a database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def claim(self, workflow_id: str, content: str) -> bool:
+        """Take an id for canonical JSON ``content``; true when it was free.
+
+        Raises:
+            Conflict: other content holds it; names the top-level fields that differ.
+        """
+        with self._store.write() as session:
+            row = Claim(
+                workflow_id=workflow_id,
+                sha256=sha256(content),
+                content=content,
+                claimed_at=wire_now(session),
+            )
+            if insert_once(session, row):
+                return True
+            holder = session.get_one(Claim, workflow_id)
+        if holder.sha256 == row.sha256:
+            return False
+        fields = differing(_object(holder.content), _object(content))
+        raise Conflict(workflow_id.partition("/")[0], fields or ["input"])
+
+    def load(self, case_id: str) -> CaseFile:
+        """Everything known of a case; empty for an unknown one."""
+        with self._store.read() as session:
+            claim = session.get(Claim, f"{DISPUTE}{case_id}")
+            return CaseFile(
+                claimed=claim.content if claim else None,
+                events=stored_events(session, case_id),
+                unfinished=_unfinished(session, case_id),
+            )
+
+    def record(self, case_id: str, events: Sequence[CaseEvent]) -> None:
+        """Append events, post what their facts change, project the case: one transaction.
+
+        Repeated and outdated calls change nothing.
+
+        Raises:
+            ValueError: other than the stored events, or a gap: a fault of the caller.
+        """
+        if not events:
+            return
+        with self._store.write() as session:
+            row = lock_case(session, case_id)
+            if append(session, row, events):
+                project(session, row)
+
+
+def _unfinished(session: Session, case_id: str) -> tuple[Plan, ...]:
+    plans = (
+        select(OperationRow.plan_json)
+        .where(OperationRow.dispute_id == case_id, col(OperationRow.state).in_(_UNFINISHED))
+        .order_by(col(OperationRow.intended_at))
+    )
+    return tuple(Plan.model_validate_json(plan) for plan in session.exec(plans) if plan)
+
+
+def _object(content: str) -> dict[str, object]:
+    parsed: object = json.loads(content)
+    return {str(name): value for name, value in parsed.items()} if isinstance(parsed, dict) else {}

@@ -1,0 +1,200 @@
+"""The tables, as SQLModel classes; ``migrations`` creates them, a test holds the two together."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Dialect, Index, Integer, UniqueConstraint
+from sqlalchemy.types import DateTime, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from disputes.vocabulary import Finality, Stage, Status
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """A moment that is UTC on every database; SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Take an aware moment; a naive one is refused, for its zone would be a guess."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - the base class passes it
+    ) -> datetime | None:
+        """Give the moment in UTC, whatever zone the connection is set to."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Claim(SQLModel, table=True):
+    """Who holds a workflow id: the canonical JSON with which it was first asked for."""
+
+    __tablename__ = "claim"
+
+    workflow_id: str = Field(primary_key=True)
+    sha256: str
+    content: str
+    claimed_at: datetime = Field(sa_type=UtcMoment)
+
+
+class CaseEventRow(SQLModel, table=True):
+    """One event of the register; ``body`` is the canonical JSON of the whole ``CaseEvent``."""
+
+    __tablename__ = "case_event"
+    __table_args__ = (UniqueConstraint("case_id", "event_id", name="one_event_per_id"),)
+
+    case_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True, sa_type=Integer)
+    event_id: str
+    kind: str
+    at: datetime = Field(sa_type=UtcMoment)
+    recorded_at: datetime = Field(sa_type=UtcMoment)
+    body: str
+
+
+class CaseRow(SQLModel, table=True):
+    """A case as its events fold: what lists and statuses read; amounts in minor units."""
+
+    __tablename__ = "dispute_case"
+    __table_args__ = (
+        Index("case_by_deadline", "next_deadline"),
+        Index("case_by_status", "status", "next_deadline"),
+        Index("case_by_merchant", "merchant_id", "status"),
+        Index("case_by_payment", "payment_id"),
+    )
+
+    case_id: str = Field(primary_key=True)
+    merchant_id: str | None = None
+    payment_id: str | None = None
+    network: str | None = None
+    reason_code: str | None = None
+    stage: str = Stage.CHARGEBACK.value
+    status: str = Status.AWAITING_NOTICE.value
+    finality: str = Finality.OPEN.value
+    amount_minor: int = Field(default=0, sa_type=BigInteger)
+    currency: str = ""
+    respond_by: datetime | None = Field(default=None, sa_type=UtcMoment)
+    next_deadline: datetime | None = Field(default=None, sa_type=UtcMoment)
+    assignee: str | None = None
+    needs_attention: bool = False
+    #: of the newest event; 0: none yet
+    sequence: int = 0
+    #: case time
+    updated_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+    #: a ``CaseStatus``
+    status_json: str | None = None
+    #: the ``Levels`` that are on the books
+    levels_json: str | None = None
+
+
+class PaymentRow(SQLModel, table=True):
+    """A presented entry (CP, DB or RB); its row is what operations on it are locked by."""
+
+    __tablename__ = "payment"
+
+    payment_id: str = Field(primary_key=True)
+    root_id: str
+    merchant_id: str
+    entry_type: str | None = None
+    amount_minor: int = Field(default=0, sa_type=BigInteger)
+    currency: str | None = None
+    refunded_minor: int = Field(default=0, sa_type=BigInteger)
+    history_known: bool = False
+
+
+class OperationRow(SQLModel, table=True):
+    """One entry at the gateway: a call of ours, or one adopted; moments are wire time.
+
+    ``purpose`` and ``plan_json`` are null where the gateway booked it without us; then ``key`` is
+    ``gateway:{gateway_id}``.
+    """
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        Index("operation_by_payment", "payment_id", "state"),
+        Index("operation_by_dispute", "dispute_id"),
+        Index("operation_by_merchant_transaction", "merchant_transaction_id"),
+        Index("operation_by_reference", "referenced_id"),
+        UniqueConstraint("gateway_id", name="one_operation_per_entry"),
+    )
+
+    key: str = Field(primary_key=True)
+    payment_id: str
+    dispute_id: str | None = None
+    merchant_id: str
+    purpose: str | None = None
+    payment_type: str
+    state: str
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str
+    referenced_id: str | None = None
+    merchant_transaction_id: str | None = None
+    gateway_id: str | None = None
+    result_code: str | None = None
+    reason: str | None = None
+    attempts: int = 0
+    absent_count: int = 0
+    absent_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+    intended_at: datetime = Field(sa_type=UtcMoment)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+    settled_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+    plan_json: str | None = None
+
+
+class LedgerRow(SQLModel, table=True):
+    """One posting: ``amount_minor`` from the credited to the debited account, for ever.
+
+    ``source``: an operation's key, or ``fact:{case_id}/{event_id}``; ``line``: its place among the
+    postings of that source. Triggers refuse update and delete.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        UniqueConstraint("source", "line", name="nothing_posts_twice"),
+        CheckConstraint("amount_minor > 0", name="amount_above_zero"),
+        CheckConstraint("debit <> credit", name="two_accounts"),
+        Index("ledger_by_root", "root_id"),
+        Index("ledger_by_entry", "entry_id"),
+        Index("ledger_by_dispute", "dispute_id"),
+    )
+
+    id: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer, "sqlite"),
+    )
+    merchant_id: str
+    currency: str
+    root_id: str
+    entry_id: str
+    dispute_id: str | None = None
+    source: str
+    line: int
+    #: case time
+    moment: datetime = Field(sa_type=UtcMoment)
+    debit: str
+    credit: str
+    amount_minor: int = Field(sa_type=BigInteger)
+    text: str
+
+
+class IntakeRow(SQLModel, table=True):
+    """One line of the feed; ``state`` is pending until its message was delivered."""
+
+    __tablename__ = "intake"
+
+    event_id: str = Field(primary_key=True)
+    sha256: str
+    type: str
+    dispute_id: str | None = None
+    state: str = "pending"
+    seen_at: datetime = Field(sa_type=UtcMoment)

@@ -1,0 +1,138 @@
+"""The closed sets of words that the contract fixes, so that a typo fails type checking."""
+
+from enum import StrEnum
+
+
+class Network(StrEnum):
+    """Card networks and schemes a dispute can come from (contract, DisputeNotice)."""
+
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    AMEX = "amex"
+    DISCOVER = "discover"
+    DINERS = "diners"
+    JCB = "jcb"
+    UNIONPAY = "unionpay"
+    SEPA_DD = "sepa_dd"
+
+
+class Stage(StrEnum):
+    """What the network is doing; declared in the order in which a dispute escalates."""
+
+    ALERT = "alert"
+    INQUIRY = "inquiry"
+    CHARGEBACK = "chargeback"
+    PRE_ARBITRATION = "pre_arbitration"
+    ARBITRATION = "arbitration"
+
+    @property
+    def rank(self) -> int:
+        """Place in the escalation, for ordering facts of one moment."""
+        return list(Stage).index(self)
+
+
+class Status(StrEnum):
+    """Where the merchant's side of the case stands (lifecycle, Axes)."""
+
+    AWAITING_NOTICE = "awaiting_notice"
+    RECEIVED = "received"
+    COLLECTING = "collecting"
+    READY = "ready"
+    SUBMITTED = "submitted"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    PARTIALLY_WON = "partially_won"
+    LOST = "lost"
+    ACCEPTED = "accepted"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    DEFLECTED = "deflected"
+
+
+#: Statuses in which the merchant may still act on the open stage.
+ANSWERABLE = frozenset({Status.RECEIVED, Status.COLLECTING, Status.READY})
+#: Statuses in which nobody has decided yet.
+UNDECIDED = ANSWERABLE | {Status.AWAITING_NOTICE, Status.SUBMITTED, Status.UNDER_REVIEW}
+#: Decided statuses; provisional until their tail ends.
+DECIDED = frozenset(Status) - UNDECIDED
+
+
+class Finality(StrEnum):
+    """Whether a decision can still turn."""
+
+    OPEN = "open"
+    PROVISIONAL = "provisional"
+    FINAL = "final"
+
+
+class Outcome(StrEnum):
+    """A bank's ruling."""
+
+    MERCHANT_WON = "merchant_won"
+    CARDHOLDER_WON = "cardholder_won"
+    PARTIAL = "partial"
+
+
+class NetworkEventKind(StrEnum):
+    """What a network can report besides a ruling."""
+
+    ESCALATED = "escalated"
+    SECOND_CHARGEBACK = "second_chargeback"
+    PRE_ARBITRATION_OPENED = "pre_arbitration_opened"
+    PRE_ARBITRATION_ACCEPTED = "pre_arbitration_accepted"
+    PRE_ARBITRATION_DECLINED = "pre_arbitration_declined"
+    REPRESENTMENT_ACCEPTED = "representment_accepted"
+    ARBITRATION_OPENED = "arbitration_opened"
+    CHARGEBACK_WITHDRAWN = "chargeback_withdrawn"
+    CARDHOLDER_WITHDREW = "cardholder_withdrew"
+    ISSUER_COMMENT = "issuer_comment"
+    FEE_CHARGED = "fee_charged"
+    FEE_RETURNED = "fee_returned"
+
+
+class Flow(StrEnum):
+    """How the merchant answers under a reason code.
+
+    ``collaboration``: one representment, then the issuer may open pre-arbitration.
+    ``allocation``: our one response *is* the pre-arbitration attempt (Visa 10.x, 11.x).
+    ``none``: the scheme knows no answer (SEPA direct debit).
+    """
+
+    COLLABORATION = "collaboration"
+    ALLOCATION = "allocation"
+    NONE = "none"
+
+
+class PaymentType(StrEnum):
+    """Payment types on the gateway's wire (protocol, section 2)."""
+
+    PA = "PA"
+    DB = "DB"
+    CD = "CD"
+    CP = "CP"
+    RV = "RV"
+    RF = "RF"
+    RB = "RB"
+    CB = "CB"
+    CR = "CR"
+    RC = "RC"
+
+
+class OperationState(StrEnum):
+    """Where one gateway operation stands (architecture, One gateway operation)."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    SETTLED = "settled"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+
+
+class Purpose(StrEnum):
+    """Why the engine called the gateway; part of the operation's business key."""
+
+    BOOK = "book"
+    REINSTATE = "reinstate"
+    UNDO = "undo"
+    REBILL = "rebill"
+    GIVE_BACK = "give_back"

@@ -1,0 +1,1 @@
+"""A PayUnity stand-in: a process that speaks the gateway's protocol and keeps its own book."""

@@ -1,0 +1,68 @@
+"""The gateway itself: from an order or a question to the booked transaction and its answer."""
+
+from collections import deque
+from dataclasses import replace
+
+from disputes.vocabulary import PaymentType
+from sandbox import codes
+from sandbox.book import Book
+from sandbox.faults import Armed
+from sandbox.form import BACK_OFFICE
+from sandbox.rules import Refused, decide
+from sandbox.settings import Settings
+from sandbox.throttle import Throttle
+from sandbox.transactions import Order, Transaction, transaction
+
+#: Requests remembered for ``GET /_sandbox/requests``; older ones are dropped.
+_REMEMBERED = 20_000
+
+
+class Gateway:
+    """All state of one sandbox: the book, the switches, the armed faults, the request log."""
+
+    def __init__(self, book: Book, settings: Settings) -> None:
+        self.book = book
+        self.settings = settings
+        self.faults = Armed()
+        self.throttle = Throttle()
+        self.requests: deque[dict[str, object]] = deque(maxlen=_REMEMBERED)
+
+    def allows(self, authorization: str, entity_id: str) -> bool:
+        """Whether the bearer token belongs to the entity."""
+        token = self.settings.entities.get(entity_id)
+        return token is not None and authorization == f"Bearer {token}"
+
+    def process(self, order: Order) -> Transaction:
+        """Book ``order`` or record its refusal; either way it has an id from now on."""
+        referenced = self.book.get(order.referenced_id)
+        amount, code = order.amount_minor or 0, order.simulated_code
+        if code is None or codes.succeeded(code):
+            try:
+                amount = self._decide(order, referenced)
+                code = code or self._done(order)
+            except Refused as refused:
+                code = refused.code
+        entry = transaction(order, referenced, amount, code)
+        self.book.add(entry)
+        return entry
+
+    def book_again(self, entry: Transaction, order: Order) -> None:
+        """Book a twin of ``entry`` past every rule: what a gateway does that sends twice."""
+        referenced = self.book.get(entry.referenced_id)
+        twin = replace(order, id=None)
+        self.book.add(transaction(twin, referenced, entry.amount_minor, entry.result_code))
+
+    def _decide(self, order: Order, referenced: Transaction | None) -> int:
+        named = order.merchant_transaction_id
+        if self.settings.refuse_duplicates and named and self.book.named(order.entity_id, named):
+            raise Refused(codes.DUPLICATE)
+        if order.payment_type in BACK_OFFICE:
+            return decide(order, referenced, self.book)
+        return order.amount_minor or 0
+
+    def _done(self, order: Order) -> str:
+        if order.payment_type is PaymentType.CB and self.settings.chargeback_answers_reason:
+            return order.reason or "000.100.200"
+        if order.test_mode == "EXTERNAL":
+            return codes.SUCCESS_EXTERNAL
+        return codes.SUCCESS_INTERNAL

@@ -1,0 +1,34 @@
+"""What a person can do about each attention code of a case; judgement, kept beside the words."""
+
+#: Attention code to what it means and what to do.
+ADVICE = {
+    "amount_above_payment": "the dispute is larger than the payment: check the payment id",
+    "approval_waiting": "a second person must approve or decline",
+    "cardholder_withdrew": "the cardholder withdrew; evidence is still due until the bank closes",
+    "currency_unknown": "the amounts' currencies differ: give the settled amount",
+    "deadline_near": "answer now, or the case expires",
+    "deadline_past": "the deadline passed before an answer: ask the acquirer if one is still taken",
+    "deadline_unknown": "no rule names the deadline: ask the acquirer; ours is a cautious guess",
+    "double_loss": "refunded and charged back: represent with the refund as proof",
+    "fx_difference": "the bank returned another amount than it took: check the statement",
+    "gateway_unreachable": "the gateway does not answer; the case asks again by itself",
+    "give_back_due": "money rebilled is owed back to the shopper",
+    "money_held": "another operation on the payment is under way; the case waits for it",
+    "not_mirrored": "the gateway does not show what the bank did: ask the acquirer",
+    "notice_missing": "facts came but no notice: ask the bank for it",
+    "operation_in_doubt": "find out at the gateway, then `disputes resolve`",
+    "payment_unknown": "the gateway does not know the payment: check the payment id and merchant",
+    "rebill_refused": "the gateway refused the rebill: ask the shopper for another payment",
+    "ruling_overdue": "the bank's answer is late: ask the acquirer",
+    "ruling_unclear": "a ruling does not add up: ask the bank for a corrected one",
+    "second_dispute": "another dispute holds the same payment: compare the two",
+    "twin_entries": "the gateway booked one operation twice: have the second one undone",
+    "unknown_reason_code": "no rule for this reason code: check the code, choose evidence yourself",
+    "message_not_taken": "a message could not be taken: the timeline says why; ask its sender",
+}
+_UNKNOWN = "see the timeline"
+
+
+def advice(code: str) -> str:
+    """What to do about an attention code."""
+    return ADVICE.get(code, _UNKNOWN)

@@ -1,0 +1,148 @@
+"""Commands that start things or feed them: the demo, the stack, set-up, the intake."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from disputes.errors import ConfigurationError, Unreachable
+from disputes.settings import Settings
+from disputes.store.intake import IntakeBook
+from disputes.store.migrations import migrate
+from starter.cli_office import AsJson, environment, office, print_json
+from starter.endpoints import STACK_FOLDER
+from starter.feed_file import FeedReport, take_file
+from starter.intake import Intake
+from starter.render import console, note, say, table
+from starter.stack import Endpoints, Ports
+from workflows.connection import connect
+from workflows.namespace import prepare_namespace
+from workflows.schedule import prepare_schedule
+
+SOME_REJECTED = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("demo")(demo)
+    app.command("up")(up)
+    app.command("setup")(setup)
+    app.command("intake")(intake)
+
+
+def demo(
+    feed: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another feed to play.")
+    ] = None,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Play the example feed through the whole engine and check the money."""
+    from starter.demo import run  # noqa: PLC0415 - only this command needs the stack
+
+    raise typer.Exit(asyncio.run(run(feed=feed, keep=keep, as_json=as_json)))
+
+
+def up(
+    temporal_port: Annotated[int, typer.Option(min=0, max=65535)] = 7233,
+    temporal_ui_port: Annotated[int, typer.Option(min=0, max=65535)] = 8233,
+    gateway_port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=16)] = 1,
+) -> None:
+    """Run the whole stack until Ctrl-C; port 0 takes a free one."""
+    note(f"starting the stack of {STACK_FOLDER}; its logs are in {STACK_FOLDER}/logs")
+    ports = Ports(temporal=temporal_port, temporal_ui=temporal_ui_port, gateway=gateway_port)
+    try:
+        asyncio.run(_serve(ports, workers))
+    except ConfigurationError as error:
+        options = {
+            temporal_port: "--temporal-port",
+            temporal_ui_port: "--temporal-ui-port",
+            gateway_port: "--gateway-port",
+        }
+        for port, option in options.items():
+            if str(error).startswith(f"port {port} "):
+                raise ConfigurationError(f"{error} with {option}") from error
+        raise
+
+
+async def _serve(ports: Ports, workers: int) -> None:
+    from starter.embedded import embedded_stack  # noqa: PLC0415 - only this command starts it
+
+    async with embedded_stack(
+        STACK_FOLDER, env=os.environ, ports=ports, workers=workers, ui=True
+    ) as stack:
+        ended = await stack.serve(_announce)
+    if ended:
+        raise Unreachable(f"{ended.name} ended by itself; its log is in {STACK_FOLDER}/logs")
+    note("stopped; `disputes up` continues the open cases where they were")
+
+
+def _announce(endpoints: Endpoints) -> None:
+    names = {
+        "Temporal": endpoints.temporal,
+        "Temporal's pages": endpoints.temporal_ui,
+        "gateway": endpoints.gateway,
+        "database": endpoints.database,
+    }
+    rows = [(name, address) for name, address in names.items() if address]
+    console().print(table("The stack is running; Ctrl-C stops it", ("", ""), rows))
+    sys.stdout.flush()
+
+
+def setup(*, as_json: AsJson = False) -> None:
+    """Migrate the database, prepare the namespace and its nightly schedule; safe to repeat."""
+    env = environment()
+    settings = Settings.from_env(env)
+    migrate(settings.database_url)
+
+    async def prepare() -> str:
+        client = await connect(env)
+        await prepare_namespace(client)
+        await prepare_schedule(client, settings.task_queue)
+        return client.namespace
+
+    namespace = asyncio.run(prepare())
+    if as_json:
+        print_json({"database": "ready", "namespace": namespace})
+    else:
+        say(f"the database is ready, and so is namespace {namespace}")
+
+
+def intake(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take a feed; exit code 3 when lines were rejected."""
+
+    async def take() -> FeedReport:
+        async with office() as opened:
+            taker = Intake(opened.desk, IntakeBook(opened.store))
+            return await take_file(taker, file, datetime.now(UTC))
+
+    report = asyncio.run(take())
+    if as_json:
+        print_json(report)
+    else:
+        _tell(report)
+    if report.rejected:
+        sys.stderr.write(f"disputes: {report.rejected} lines rejected: {report.rejected_file}\n")
+        raise typer.Exit(SOME_REJECTED)
+
+
+def _tell(report: FeedReport) -> None:
+    taken = f"accepted {report.accepted}, duplicates {report.duplicates}"
+    say(f"{taken}, rejected {report.rejected}")
+    if report.rejected_lines:
+        rows = (
+            (line.line_number, name, reason)
+            for line in report.rejected_lines
+            for name, reason in line.reasons.items()
+        )
+        console().print(table("Rejected lines", (">line", "field", "reason"), rows))

@@ -1,0 +1,147 @@
+"""A whole feed from a file: order, damage and repetition."""
+
+import asyncio
+import hashlib
+import json
+import os
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disputes.errors import Unreachable
+from disputes.store.intake import IntakeBook
+from disputes.store.register import SqlRegister
+from starter.client import DisputeDesk
+from starter.feed import MAX_LINE_BYTES
+from starter.feed_file import take_file
+from starter.intake import Intake, Outcome, RawLine
+from starter.temporal_server import start_temporal
+from tests.support.desk import desk_of, evidence, intake_of, opened, ruling
+from tests.support.engine import Engine
+from workflows.connection import connect
+
+CARD = "4111111111111111"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _rejected(feed: Path) -> list[dict[str, Any]]:
+    file = feed.with_name(f"{feed.name}.rejected.jsonl")
+    return [json.loads(row) for row in file.read_text(encoding="utf-8").splitlines()]
+
+
+async def test_what_cannot_be_taken_never_stops_the_rest(engine: Engine, tmp_path: Path) -> None:
+    """Damage of every kind between good lines; line numbers, reasons and the lines are kept."""
+    first, second = await engine.notice(), await engine.notice()
+    feed = tmp_path / "feed.jsonl"
+    rows = [
+        b"\xef\xbb\xbf" + opened(first).encode() + b"\r\n",
+        b"\n",
+        b'{"event_id": "cut off\n',
+        b'{"event_id": "\xff\xfe"}\n',
+        b'{"pad": "' + b"x" * MAX_LINE_BYTES + b'"}\n',
+        f"paid with {CARD}\n".encode(),
+        (opened(first) + "\n").encode(),
+        opened(second).encode(),  # the last line has no end
+    ]
+    feed.write_bytes(b"".join(rows))
+    report = await take_file(intake_of(engine), feed, _now())
+    assert (report.accepted, report.duplicates, report.rejected) == (2, 1, 4)
+    rejected = _rejected(feed)
+    assert [entry["line_number"] for entry in rejected] == [3, 4, 5, 6]
+    assert [entry["reasons"]["line"] for entry in rejected] == [
+        "is not valid JSON",
+        "is not UTF-8",
+        f"is longer than {MAX_LINE_BYTES} bytes",
+        "is not valid JSON",
+    ]
+    assert rejected[0]["line"] == '{"event_id": "cut off'
+    assert "redacted" not in rejected[0]
+    for notice in (first, second):
+        await desk_of(engine).status(notice["dispute_id"])
+
+
+async def test_card_numbers_never_reach_the_file_of_rejected_lines(
+    engine: Engine, tmp_path: Path
+) -> None:
+    notice = await engine.notice(arn=CARD, cvv="737")
+    feed = tmp_path / "feed.jsonl"
+    text = opened(notice)
+    feed.write_text(text + "\n")
+    report = await take_file(intake_of(engine), feed, _now())
+    assert set(report.rejected_lines[0].reasons) == {"data.arn", "data.cvv"}
+    (entry,) = _rejected(feed)
+    assert entry["redacted"] is True
+    assert entry["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert CARD not in entry["line"]
+    assert "737" not in entry["line"]
+    assert json.loads(entry["line"])["data"]["merchant_id"] == "M-1"
+
+
+async def test_a_feed_without_faults_leaves_no_file_of_rejected_lines(
+    engine: Engine, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    feed.write_text("{}\n")
+    assert (await take_file(intake_of(engine), feed, _now())).rejected == 1
+    feed.write_text(opened(await engine.notice()))
+    report = await take_file(intake_of(engine), feed, _now())
+    assert (report.rejected, report.rejected_file) == (0, None)
+    assert not (tmp_path / "feed.jsonl.rejected.jsonl").exists()
+
+
+async def test_lines_of_one_dispute_keep_their_order_among_others(engine: Engine) -> None:
+    notices = [await engine.notice() for _ in range(4)]
+    ids = [notice["dispute_id"] for notice in notices]
+    texts = [opened(notice) for notice in notices]
+    # Sent at the last moment at which evidence is taken; the ruling ends that.
+    texts += [evidence(case_id, f"{case_id}.{n}") for n in range(12) for case_id in ids]
+    texts += [ruling(case_id, "merchant_won") for case_id in ids]
+    lines = [RawLine(number, text.encode()) for number, text in enumerate(texts, 1)]
+    async with aclosing(intake_of(engine).take_lines(lines, _now())) as results:
+        told = [(raw.number, result.outcome) async for raw, result in results]
+    assert told == [(line.number, Outcome.ACCEPTED) for line in lines]
+    for case_id in ids:
+        await engine.until(engine.handle(case_id), lambda it: it.status == "won")
+        entries = await desk_of(engine).timeline(case_id)
+        added = [entry.data["evidence"] for entry in entries if entry.what == "evidence_added"]
+        assert [item["evidence_id"] for item in added if isinstance(item, dict)] == [
+            f"{case_id}.{n}" for n in range(12)
+        ]
+
+
+async def test_a_feed_sent_twice_at_once_opens_each_case_once(engine: Engine) -> None:
+    notices = [await engine.notice() for _ in range(8)]
+    lines = [RawLine(n, opened(notice).encode()) for n, notice in enumerate(notices, 1)]
+
+    async def take() -> list[Outcome]:
+        async with aclosing(intake_of(engine).take_lines(lines, _now())) as results:
+            return [result.outcome async for _, result in results]
+
+    both = await asyncio.gather(take(), take())
+    assert Outcome.REJECTED not in [*both[0], *both[1]]
+    for notice in notices:
+        case = engine.handle(notice["dispute_id"])
+        await engine.settled(case, 1)
+        told = [entry.what for entry in await desk_of(engine).timeline(notice["dispute_id"])]
+        assert told.count("opened") == 1
+        assert not [what for what in told if what == "not_taken"]
+
+
+async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path) -> None:
+    """The intake says so, and takes the same line once a server is there."""
+    notice = await engine.notice()
+    server = await start_temporal(os.environ, log=tmp_path / "temporal.log")
+    client = await connect(server.env)
+    await server.child.stop()
+    desk = DisputeDesk(client, SqlRegister(engine.store), engine.settings.task_queue)
+    with pytest.raises(Unreachable):
+        await Intake(desk, IntakeBook(engine.store)).take_line(opened(notice), _now())
+    again = await intake_of(engine).take_line(opened(notice), _now())
+    assert again.outcome is Outcome.ACCEPTED
+    assert (await desk_of(engine).status(notice["dispute_id"])).dispute_id == notice["dispute_id"]

@@ -1,0 +1,134 @@
+"""Lists, statements and the intake's memory."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from disputes.errors import Conflict
+from disputes.events import Assigned
+from disputes.ledger import Account
+from disputes.messages import Assign
+from disputes.store.intake import IntakeBook
+from disputes.store.reads import CaseFilter
+from disputes.vocabulary import OperationState, Outcome, PaymentType
+from tests.store.scene import START, Dispute, Scene, entry
+
+
+@pytest.fixture
+def three(scene: Scene) -> list[Dispute]:
+    """Three cases: one won, one assigned to ann, one smaller and with an earlier deadline."""
+    won = scene.dispute("won-1", [entry(PaymentType.DB, 9200)], 9200)
+    won.ruled(Outcome.MERCHANT_WON)
+    ann = scene.dispute("ann-1", [entry(PaymentType.DB, 9200)], 9200)
+    ann.record(Assigned(assignment=Assign(assignee="ann")))
+    soon = Dispute(scene, "soon-1", [entry(PaymentType.DB, 9200)])
+    soon.open(500, respond_by=START + timedelta(days=2), reason_code="10.4")
+    return [won, ann, soon]
+
+
+def _ids(scene: Scene, wanted: CaseFilter) -> list[str]:
+    return [status.dispute_id for status in scene.reads.cases(wanted)]
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (CaseFilter(), ["soon-1", "ann-1", "won-1"]),
+        (CaseFilter(limit=1), ["soon-1"]),
+        (CaseFilter(status="won"), ["won-1"]),
+        (CaseFilter(stage="inquiry"), []),
+        (CaseFilter(merchant_id="M-2"), []),
+        (CaseFilter(network="visa", assignee="ann"), ["ann-1"]),
+        (CaseFilter(due_before=START + timedelta(days=3)), ["soon-1"]),
+        (CaseFilter(q="10.4"), ["soon-1"]),
+        (CaseFilter(q="ANN"), ["ann-1"]),
+        (CaseFilter(q="n_1"), []),
+        (CaseFilter(sort="amount", limit=2), ["ann-1", "won-1"]),
+        (CaseFilter(sort="updated_at", limit=2), ["ann-1", "won-1"]),
+    ],
+)
+def test_cases_are_found_by_what_one_knows_of_them(
+    scene: Scene, wanted: CaseFilter, found: list[str]
+) -> None:
+    assert _ids(scene, wanted) == found
+
+
+def test_a_status_is_what_the_case_itself_would_say(scene: Scene, three: list[Dispute]) -> None:
+    for dispute in three:
+        status = scene.reads.status(dispute.case_id)
+        assert status is not None
+        assert status.sequence == len(dispute.events)
+        assert status.status == dispute.case.status
+
+
+def test_the_timeline_tells_every_event(scene: Scene, three: list[Dispute]) -> None:
+    entries = scene.reads.timeline(three[0].case_id)
+    assert [line.what for line in entries] == ["opened", "payment_known", "ruled"]
+
+
+def test_operations_are_listed_by_state(scene: Scene, three: list[Dispute]) -> None:
+    plan = three[1].plan
+    scene.book.intend(plan, ())
+    scene.book.mark_sent(plan.key, attempts=0)
+    assert [row.key for row in scene.reads.operations(state=OperationState.SENT)] == [plan.key]
+
+
+def test_a_statement_shows_the_whole_payment_with_where_each_line_comes_from(scene: Scene) -> None:
+    dispute = scene.dispute("D-1", [entry(PaymentType.DB, 9200)], 9200)
+    operation = dispute.send()
+    lines = scene.ledger.show(dispute.payment_id)
+    assert [(line.source, line.debit, line.amount_minor) for line in lines] == [
+        ("fact:D-1/E-1", Account.DISPUTED, 9200),
+        ("fact:D-1/E-1", Account.FEES, 1500),
+        (f"gateway:{dispute.payment_id}", Account.ACQUIRER, 9200),
+        (operation.key, Account.UNMIRRORED, 9200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("DELETE FROM operation WHERE payment_type = 'CB'", "have no fact or operation"),
+        ("UPDATE operation SET amount_minor = 1 WHERE payment_type = 'CB'", "other money is"),
+        ("UPDATE operation SET state = 'sent' WHERE payment_type = 'CB'", "is sent, but"),
+        ("DELETE FROM case_event WHERE kind = 'ruled'", "not what its events fold to"),
+    ],
+)
+def test_damage_to_the_books_is_found(scene: Scene, damage: str, told: str) -> None:
+    dispute = scene.dispute("D-1", [entry(PaymentType.DB, 9200)], 9200)
+    dispute.send()
+    dispute.ruled(Outcome.CARDHOLDER_WON)
+    assert scene.ledger.verify() == []
+    with scene.store.write() as session:
+        session.connection().execute(text(damage))
+    assert any(told in difference for difference in scene.ledger.verify())
+
+
+def test_a_line_of_the_feed_is_new_then_pending_then_delivered(scene: Scene) -> None:
+    intake = IntakeBook(scene.store)
+    line = ("E-1", "a" * 64, "dispute.ruling", "D-1")
+    assert intake.begin(*line) == "new"
+    assert intake.begin(*line) == "pending"
+    intake.delivered("E-1")
+    intake.delivered("E-1")
+    assert intake.begin(*line) == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("kind", "dispute_id", "fields"),
+    [
+        ("dispute.ruling", "D-1", ["data"]),
+        ("dispute.ruling", "D-2", ["dispute_id"]),
+        ("dispute.evidence", "D-2", ["type", "dispute_id"]),
+    ],
+)
+def test_an_event_id_with_other_content_is_a_conflict_that_names_the_fields(
+    scene: Scene, kind: str, dispute_id: str, fields: list[str]
+) -> None:
+    intake = IntakeBook(scene.store)
+    intake.begin("E-1", "a" * 64, "dispute.ruling", "D-1")
+    with pytest.raises(Conflict) as conflict:
+        intake.begin("E-1", "b" * 64, kind, dispute_id)
+    assert conflict.value.details == {"fields": fields}

@@ -1,0 +1,48 @@
+"""What a case makes of what it is told, without a server."""
+
+import pytest
+
+from disputes.messages import Booking
+from disputes.operations import Operation
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+from tests.support.story import day, gateway_id
+from workflows.docket import Docket
+
+
+@pytest.mark.parametrize(
+    ("told", "again"), [(PaymentType.CR, True), (PaymentType.RF, True), (PaymentType.CB, False)]
+)
+def test_a_reversal_told_of_before_its_chargeback_is_asked_for(
+    told: PaymentType, *, again: bool
+) -> None:
+    """Notifications come in any order: what hangs under nothing known yet must not be lost."""
+    docket = Docket("D-1")
+    docket.payment_stale = False
+    booking = Booking.model_validate(
+        {"gateway_id": gateway_id(7), "payment_type": told, "occurred_at": day(1)}
+    )
+    docket.bookings.append(booking)
+    docket.booking(booking, None, day(2))
+    assert docket.payment_stale is again
+
+
+def test_what_is_learned_of_an_entry_ends_the_wait_for_the_gateway() -> None:
+    """The entry happened before the wait began, and the case knew it: only the wait is over."""
+    docket = Docket("D-1")
+    operation = Operation(
+        key="dispute:D-1:book:1",
+        purpose=Purpose.BOOK,
+        state=OperationState.SETTLED,
+        payment_type=PaymentType.CB,
+        amount_minor=9200,
+        currency="EUR",
+        gateway_id=gateway_id(7),
+    )
+    docket.operation(operation, day(1))
+    docket.held("gateway_unreachable", day(3))
+    booking = Booking.model_validate(
+        {"gateway_id": gateway_id(7), "payment_type": PaymentType.CB, "occurred_at": day(1)}
+    )
+    docket.bookings.append(booking)
+    docket.booking(booking, operation, day(4))
+    assert docket.case.flags == frozenset()

@@ -1,0 +1,192 @@
+"""Our books against the gateway's: found, taken over, told to the case, or left to a person."""
+
+from disputes.money import Money
+from disputes.reconciliation import ReconciliationReport
+from disputes.status import CaseStatus
+from disputes.store.reads import Reads
+from tests.support.engine import Engine
+from tests.support.reconciliation import reconcile
+from tests.support.waiting import until
+from tests.workflows.hands import Dispute
+
+
+def _found(report: ReconciliationReport) -> list[tuple[str, str]]:
+    return [(it.type.value, it.what_to_do) for it in report.differences]
+
+
+async def _doubted(engine: Engine, payment_type: str, dispute: Dispute) -> str:
+    """The gateway books the next call of a type and asks for a person: gives its key."""
+    match = {"payment_type": payment_type, "payment_id": dispute.payment}
+    code = "000.400.030"
+    await engine.sandbox.arm("result_code_after_booking", match=match, code=code)
+    if payment_type == "CR":
+        await dispute.rule("merchant_won")
+    else:
+        await dispute.request_rebill()
+    status = await dispute.until(lambda it: "operation_in_doubt" in it.attention)
+    return _key(status)
+
+
+def _key(status: CaseStatus) -> str:
+    [key] = [op.key for op in status.operations if op.state == "in_doubt"]
+    return key
+
+
+async def test_nothing_differs_after_a_whole_life(quick: Engine) -> None:
+    dispute = await Dispute.booked(quick)
+    await dispute.rule("merchant_won")
+    await dispute.until(booked_out="0.00")
+    report = await reconcile(quick, dispute.payment)
+    assert (report.compared, report.entries, report.adopted, report.flagged) == (1, 3, 0, 0)
+
+
+async def test_a_booking_behind_our_back_is_adopted_and_the_case_goes_on(quick: Engine) -> None:
+    """The acquirer reversed the chargeback by itself, and its notification was lost."""
+    dispute = await Dispute.booked(quick)
+    [_, chargeback] = await dispute.book()
+    await dispute.gateway_books("CR", str(chargeback["id"]), 92_00)
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+    await dispute.until(booked_out="0.00")
+    await dispute.rule("merchant_won")
+    await dispute.until(status="won")
+    await dispute.money_is(acquirer=92_00)
+    assert await dispute.booked_types() == ["DB", "CB", "CR"]
+
+
+async def test_a_refund_behind_our_back_is_told_to_the_case(quick: Engine) -> None:
+    """What was refunded cannot be charged back too: the case asks for a person."""
+    inquiry = await Dispute.opened(quick, stage="inquiry")
+    await inquiry.until(lambda status: status.operations == ())
+    await until(lambda: bool(_known(inquiry)))
+    await inquiry.gateway_books("RF", inquiry.payment, 30_00)
+    report = await reconcile(quick, inquiry.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+    await inquiry.until(lambda status: "double_loss" in status.attention)
+
+
+def _known(dispute: Dispute) -> bool:
+    events = Reads(dispute.engine.store).events(dispute.id)
+    return any(event.body.kind == "payment_known" for event in events)
+
+
+async def test_a_comparison_alone_changes_nothing(quick: Engine) -> None:
+    dispute = await Dispute.booked(quick)
+    [_, chargeback] = await dispute.book()
+    await dispute.gateway_books("CR", str(chargeback["id"]), 92_00)
+    report = await reconcile(quick, dispute.payment, adopt=False)
+    command = f"disputes reconcile --payment {dispute.payment}"
+    assert _found(report) == [("missing_here", command)]
+    assert report.adopted == 0
+    assert (await dispute.status()).booked_out == "92.00"
+    assert [op.payment_type for op in dispute.operations()] == ["CB"]
+
+
+async def test_a_lost_operation_in_doubt_is_settled_and_the_case_goes_on(quick: Engine) -> None:
+    dispute = await Dispute.booked(quick)
+    await _doubted(quick, "CR", dispute)
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+    await dispute.until(booked_out="0.00", attention=())
+    assert await dispute.booked_types() == ["DB", "CB", "CR"]
+    await dispute.money_is(acquirer=92_00)
+
+
+async def test_a_rebill_in_doubt_is_settled_too(quick: Engine) -> None:
+    dispute = await Dispute.lost(quick)
+    assert await dispute.days_pass(2)
+    await _doubted(quick, "RB", dispute)
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+    await dispute.until(rebilled="92.00", attention=())
+    await dispute.money_is(acquirer=92_00, dispute_loss=92_00, recovered=92_00)
+
+
+async def test_what_a_notification_told_first_settles_the_doubt_later(quick: Engine) -> None:
+    """The entry was adopted before anybody knew that it is the operation in doubt."""
+    dispute = await Dispute.booked(quick)
+    await _doubted(quick, "CR", dispute)
+    [_, chargeback, reversal] = await dispute.book()
+    await dispute.booking("CR", str(reversal["id"]), str(chargeback["id"]))
+    await dispute.until(booked_out="0.00")
+    report = await reconcile(quick, dispute.payment)
+    assert report.flagged == 0
+    await dispute.until(booked_out="0.00", attention=())
+    await dispute.money_is(acquirer=92_00)
+
+
+async def test_a_closed_case_hears_of_a_late_booking(quick: Engine) -> None:
+    dispute = await Dispute.lost(quick)
+    await dispute.ends()
+    [_, chargeback] = await dispute.book()
+    reversal = await dispute.gateway_books("CR", str(chargeback["id"]), 92_00)
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+
+    def heard() -> bool:
+        events = Reads(quick.store).events(dispute.id)
+        return any(event.event_id == f"booking:{reversal}:CR" for event in events)
+
+    await until(heard)
+
+
+async def test_another_amount_is_flagged_with_the_command_that_resolves_it(quick: Engine) -> None:
+    """A person refuses what we sent; then the gateway's own amount can be adopted."""
+    dispute = await Dispute.booked(quick)
+    match = {"payment_type": "CR", "payment_id": dispute.payment}
+    await quick.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    await dispute.rule("partial", merchant_amount={"amount": "40.00", "currency": "EUR"})
+    key = _key(await dispute.until(lambda it: "operation_in_doubt" in it.attention))
+    [sent] = [op for op in dispute.operations() if op.key == key]
+    [_, chargeback] = await dispute.book()
+    await quick.sandbox.own_booking(
+        "CR",
+        str(chargeback["id"]),
+        amount_minor=35_00,
+        merchant_transaction_id=sent.merchant_transaction_id,
+    )
+    flagged = await reconcile(quick, dispute.payment)
+    again = f"disputes reconcile --payment {dispute.payment}"
+    resolve = f"disputes resolve {dispute.id} {key} did_not_happen --by NAME --proof TEXT"
+    assert _found(flagged) == [("other_amount", f"{resolve}, then: {again}")]
+    [difference] = flagged.differences
+    assert (difference.ours, difference.theirs) == (Money.of(40_00, "EUR"), Money.of(35_00, "EUR"))
+
+    doubt = {"operation_key": key, "resolution": "did_not_happen", "resolved_by": "ana"}
+    await dispute.update("resolve_operation", doubt | {"proof": "booked with 35.00"})
+    await dispute.until(attention=("not_mirrored",))
+    resolved = await reconcile(quick, dispute.payment)
+    assert (resolved.adopted, resolved.flagged) == (1, 0)
+    await dispute.until(booked_out="52.00", attention=())
+    await dispute.money_is(acquirer=40_00, dispute_loss=52_00)
+
+
+async def test_what_the_gateway_denies_stays_with_a_person(quick: Engine) -> None:
+    """One denial is no proof: nothing is changed, and the command is told."""
+    dispute = await Dispute.booked(quick)
+    match = {"payment_type": "CR", "payment_id": dispute.payment}
+    await quick.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    await dispute.rule("partial", merchant_amount={"amount": "40.00", "currency": "EUR"})
+    key = _key(await dispute.until(lambda it: "operation_in_doubt" in it.attention))
+    report = await reconcile(quick, dispute.payment)
+    resolve = f"disputes resolve {dispute.id} {key} did_not_happen --by NAME --proof TEXT"
+    assert _found(report) == [("denied", resolve)]
+    assert _key(await dispute.status()) == key
+
+
+async def test_what_a_person_settled_gets_its_entry_once(quick: Engine) -> None:
+    """The acquirer booked by hand what we had sent: the word and the entry are one."""
+    dispute = await Dispute.booked(quick)
+    match = {"payment_type": "CR", "payment_id": dispute.payment}
+    await quick.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    await dispute.rule("partial", merchant_amount={"amount": "40.00", "currency": "EUR"})
+    key = _key(await dispute.until(lambda it: "operation_in_doubt" in it.attention))
+    [_, chargeback] = await dispute.book()
+    reversal = await dispute.gateway_books("CR", str(chargeback["id"]), 40_00)
+    doubt = {"operation_key": key, "resolution": "happened", "resolved_by": "ana"}
+    await dispute.update("resolve_operation", doubt | {"proof": "the acquirer's list"})
+    await dispute.until(booked_out="52.00", attention=())
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (1, 0)
+    assert [op.gateway_id for op in dispute.operations() if op.key == key] == [reversal]
+    await dispute.money_is(acquirer=40_00, dispute_loss=52_00)

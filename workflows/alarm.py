@@ -1,0 +1,34 @@
+"""The one timer of a case."""
+
+import asyncio
+from datetime import datetime
+
+from temporalio import workflow
+
+
+class Alarm:
+    """A durable timer for one moment; setting the same moment again costs nothing."""
+
+    def __init__(self) -> None:
+        self._moment: datetime | None = None
+        self._sleep: asyncio.Task[None] | None = None
+
+    def set(self, moment: datetime | None) -> None:
+        """Wake at ``moment`` (UTC), at once for one that has passed; ``None``: not at all.
+
+        A running timer is kept where the moment has not moved: each costs two events.
+        """
+        if moment == self._moment and not self.rang:
+            return
+        if self._sleep is not None:
+            self._sleep.cancel()
+        self._moment, self._sleep = moment, None
+        if moment is not None and moment > workflow.now():
+            seconds = (moment - workflow.now()).total_seconds()
+            self._sleep = asyncio.create_task(asyncio.sleep(seconds))
+
+    @property
+    def rang(self) -> bool:
+        """Whether the moment has come, or the timer ended a hair before it."""
+        ended = self._sleep is not None and self._sleep.done()
+        return ended or (self._moment is not None and self._moment <= workflow.now())

@@ -1,0 +1,161 @@
+"""The money side of a case: one gateway step at a time, beside everything else the case does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.gateway import GatewayActivities
+    from disputes.chain import next_plan
+    from disputes.messages import Booking, ResolveOperation
+    from disputes.notice import DisputeNotice
+    from disputes.operations import Plan
+    from disputes.steps import AdoptBooking, AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.vocabulary import Purpose
+    from workflows import options
+    from workflows.docket import Docket
+
+_Request = TypeVar("_Request", MoveMoney, AskPayment, AdoptBooking, ResolveDoubt)
+_Recorded = TypeVar("_Recorded", MoveMoney, AskPayment)
+_Step = Callable[[GatewayActivities, _Request], Awaitable[MoneyMoved]]
+_STEPS: dict[Purpose, _Step[MoveMoney]] = {
+    Purpose.BOOK: GatewayActivities.book_chargeback,
+    Purpose.REINSTATE: GatewayActivities.reinstate,
+    Purpose.UNDO: GatewayActivities.undo_reinstatement,
+    Purpose.REBILL: GatewayActivities.rebill,
+    Purpose.GIVE_BACK: GatewayActivities.give_back,
+}
+
+
+class Money:
+    """Sends what the case owes, one activity at a time; deadlines and facts never wait for it."""
+
+    def __init__(self, docket: Docket) -> None:
+        self._docket = docket
+        self._task: asyncio.Task[MoneyMoved] | None = None
+        self.hold_until: datetime | None = None
+        self._holds = 0
+        #: operations of an earlier run that never ended
+        self.unfinished: list[Plan] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is under way."""
+        return self._task is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether a step has ended and its outcome waits to be noted."""
+        return self._task is not None and self._task.done()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing is owed."""
+        return self._task is None and self.hold_until is None and not self._due()
+
+    def go_on(self) -> None:
+        """Note what has ended and start what is due."""
+        now = workflow.now()
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            self._note(_outcome(task), now)
+        if self.hold_until is not None and self.hold_until <= now:
+            self.hold_until = None
+        if self._task is None and self.hold_until is None and self._due():
+            self._task = asyncio.create_task(self._next(now))
+
+    def _due(self) -> bool:
+        docket = self._docket
+        if docket.resolutions:
+            return True
+        known = docket.case.notice is not None
+        return known and bool(
+            docket.bookings
+            or docket.payment_stale
+            or self.unfinished
+            or next_plan(docket.case) is not None
+        )
+
+    def _next(self, now: datetime) -> Coroutine[object, object, MoneyMoved]:
+        """The step that is due; it takes what waits to be recorded along, to save a round."""
+        docket = self._docket
+        if docket.resolutions:
+            return self._resolve(docket.resolutions.pop(0), now)
+        notice = docket.case.notice
+        if notice is None:
+            raise RuntimeError("money is due on a case without a notice")
+        if docket.bookings:
+            return self._adopt(notice, docket.bookings[0], now)
+        if docket.payment_stale:
+            ask = AskPayment(
+                dispute_id=notice.dispute_id,
+                merchant_id=notice.merchant_id,
+                payment_id=notice.payment_id,
+                gateway_reference=notice.gateway_reference,
+                events=docket.hand_over(),
+                at=now,
+            )
+            return self._recording(GatewayActivities.ask_payment, ask)
+        plan = self.unfinished.pop(0) if self.unfinished else next_plan(docket.case)
+        if plan is None:
+            raise RuntimeError("money is due, but nothing is owed")
+        move = MoveMoney(plan=plan, events=docket.hand_over(), at=now)
+        return self._recording(_STEPS[plan.purpose], move)
+
+    async def _recording(self, step: _Step[_Recorded], request: _Recorded) -> MoneyMoved:
+        moved = await _call(step, request)
+        self._docket.confirm(request.events)
+        return moved
+
+    async def _adopt(self, notice: DisputeNotice, booking: Booking, now: datetime) -> MoneyMoved:
+        request = AdoptBooking(
+            dispute_id=notice.dispute_id, merchant_id=notice.merchant_id, booking=booking, at=now
+        )
+        moved = await _call(GatewayActivities.adopt_booking, request)
+        if moved.hold is None:
+            operation = moved.operations[0] if moved.operations else None
+            self._docket.booking(booking, operation, workflow.now())
+        return moved
+
+    async def _resolve(self, resolution: ResolveOperation, now: datetime) -> MoneyMoved:
+        doubt = ResolveDoubt(
+            operation_key=resolution.operation_key,
+            happened=resolution.resolution == "happened",
+            proof=resolution.proof,
+            at=now,
+        )
+        return await _call(GatewayActivities.resolve_doubt, doubt)
+
+    def _note(self, moved: MoneyMoved, now: datetime) -> None:
+        if moved.payment is not None:
+            self._docket.payment(moved.payment, now)
+        for operation in moved.operations:
+            self._docket.operation(operation, now)
+        if moved.hold is not None:
+            self._docket.held(moved.hold.value, now)
+            self._holds += 1
+            self.hold_until = now + options.hold(self._holds)
+        else:
+            self._holds = 0
+
+
+def _outcome(task: asyncio.Task[MoneyMoved]) -> MoneyMoved:
+    try:
+        return task.result()
+    except FailureError as error:
+        # A failed activity would close the case; an alarm must stick it instead.
+        raise RuntimeError(f"a gateway step failed for good: {error}") from error
+
+
+async def _call(step: _Step[_Request], request: _Request) -> MoneyMoved:
+    return await workflow.execute_activity_method(
+        step,
+        request,
+        start_to_close_timeout=options.GATEWAY_TIMEOUT,
+        heartbeat_timeout=options.GATEWAY_HEARTBEAT,
+        retry_policy=options.GATEWAY_RETRY,
+    )
