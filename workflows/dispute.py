@@ -177,7 +177,7 @@ class DisputeWorkflow:
             moments.append(self._money.hold_until)
         self._alarm.set(min(moments, default=None))
         await workflow.wait_condition(self._woken)
-        if timer is not None and timer.due <= workflow.now():
+        if timer is not None and self._alarm.rang and timer.due <= workflow.now():
             self._fire(timer)
 
     def _woken(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, delete, select
 
 from disputes import chain
 from disputes.case import Case
@@ -52,25 +52,32 @@ def load_case(session: Session, case_id: str) -> Case:
 
 
 def append(session: Session, row: CaseRow, events: Sequence[CaseEvent]) -> bool:
-    """Append the events that the register does not have; true when there were any.
+    """Bring the register to the events that the case's workflow has; true when that changed it.
+
+    The workflow's word stands. One whose worker died before the server had its task takes the
+    same messages again, later and perhaps in another order: what it had recorded is replaced. An
+    older word than the stored one comes from such a worker, and changes nothing.
 
     Raises:
-        ValueError: another event has the sequence already, or one is left out: the caller is at
-            fault, and going on would lose what somebody was told is kept.
+        ValueError: one is left out: the caller is at fault, and going on would lose what somebody
+            was told is kept.
     """
-    fresh = sorted(
-        (event for event in events if event.sequence > row.sequence), key=lambda e: e.sequence
-    )
-    for event in events:
+    changed = False
+    for event in sorted(events, key=lambda event: event.sequence):
         if event.sequence <= row.sequence:
-            _same(session, row.case_id, event)
-    for event in fresh:
+            stored = session.get_one(CaseEventRow, (row.case_id, event.sequence))
+            if CaseEvent.model_validate_json(stored.body) == event:
+                continue
+            if event.recorded_at < stored.recorded_at:
+                break
+            _take_back(session, row, event.sequence)
         if event.sequence != row.sequence + 1:
             raise ValueError(f"event {event.sequence} of a case does not follow {row.sequence}")
         session.add(_event_row(row.case_id, event))
         row.sequence = event.sequence
+        changed = True
     session.flush()
-    return bool(fresh)
+    return changed
 
 
 def project(session: Session, row: CaseRow, moment: datetime | None = None) -> Case:
@@ -137,7 +144,10 @@ def _event_row(case_id: str, event: CaseEvent) -> CaseEventRow:
     )
 
 
-def _same(session: Session, case_id: str, event: CaseEvent) -> None:
-    stored = session.get(CaseEventRow, (case_id, event.sequence))
-    if stored is None or CaseEvent.model_validate_json(stored.body) != event:
-        raise ValueError(f"another event is stored as number {event.sequence} of the case")
+def _take_back(session: Session, row: CaseRow, sequence: int) -> None:
+    """Forget the events from this one on."""
+    rows = delete(CaseEventRow).where(
+        col(CaseEventRow.case_id) == row.case_id, col(CaseEventRow.sequence) >= sequence
+    )
+    session.exec(rows)
+    row.sequence = sequence - 1

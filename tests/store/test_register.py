@@ -1,10 +1,12 @@
 """The record of what cases accepted: kept once, in order, and never lost."""
 
+from datetime import timedelta
+
 import pytest
 
 from disputes.decode import canonical_of
 from disputes.errors import Conflict
-from disputes.events import Assigned, CaseEvent, NoteAdded
+from disputes.events import Assigned, Body, CaseEvent, NoteAdded
 from disputes.messages import AddNote, Assign
 from disputes.vocabulary import Outcome, PaymentType
 from tests.store.scene import Dispute, Scene, entry, new_id, notice
@@ -71,15 +73,41 @@ def test_a_call_that_repeats_a_part_appends_the_rest(scene: Scene) -> None:
     assert list(scene.reads.events("D-1")) == dispute.events
 
 
-def _other(event: CaseEvent) -> CaseEvent:
-    return event.model_copy(update={"body": _note("something else")})
+def _again(event: CaseEvent, body: Body, seconds: float) -> CaseEvent:
+    """What a case says instead of an event when its last task is done once more."""
+    later = event.recorded_at + timedelta(seconds=seconds)
+    return event.model_copy(update={"body": body, "at": later, "recorded_at": later})
 
 
-def test_another_event_under_a_stored_number_is_a_fault_that_is_told(scene: Scene) -> None:
+def test_a_task_that_is_done_once_more_replaces_what_it_had_recorded(scene: Scene) -> None:
+    """Its worker died before the server heard of it; messages came in another order since."""
+    dispute = _disputed(scene)
+    known = list(dispute.events)
+    dispute.ruled(Outcome.MERCHANT_WON)
+    ruled, won = dispute.events[-1], scene.readings()
+    note = _again(ruled, _note("one"), 0.5)
+    after = _again(ruled, ruled.body, 0.5).model_copy(update={"sequence": 4, "event_id": "E-4"})
+    scene.register.record("D-1", [note, after])
+    assert list(scene.reads.events("D-1")) == [*known, note, after]
+    assert scene.readings() == won
+    assert scene.ledger.verify() == []
+
+
+def test_a_fact_that_a_case_no_longer_has_is_taken_off_the_books(scene: Scene) -> None:
+    dispute = _disputed(scene)
+    before = scene.readings()
+    dispute.ruled(Outcome.MERCHANT_WON)
+    assert scene.readings() != before
+    scene.register.record("D-1", [_again(dispute.events[-1], _note("one"), 0.5)])
+    assert scene.readings() == before
+    assert scene.ledger.verify() == []
+
+
+def test_the_word_of_a_worker_that_was_given_up_changes_nothing(scene: Scene) -> None:
+    """It stood still, and records only now what another has done again since."""
     dispute = _disputed(scene)
     dispute.record(_note("one"))
-    with pytest.raises(ValueError, match="another event is stored as number 3"):
-        scene.register.record("D-1", [_other(dispute.events[-1])])
+    scene.register.record("D-1", [_again(dispute.events[-1], _note("older"), -0.5)])
     assert list(scene.reads.events("D-1")) == dispute.events
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from starter.temporal_server import start_temporal
-from tests.support.engine import Engine, run_engine
+from tests.support.engine import Engine, Json, run_engine
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
 
@@ -18,6 +18,15 @@ async def _closed(engine: Engine, outcome: str = "cardholder_won") -> Dispute:
     await dispute.rule(outcome)
     assert (await dispute.ends())["finality"] == "final"
     return dispute
+
+
+def _told(timeline: list[Json]) -> list[Json]:
+    """Without the moments of acceptance.
+
+    A run that is replayed for a query can read them some milliseconds later
+    (docs/changing-workflows.md, Clocks).
+    """
+    return [{key: entry[key] for key in entry if key != "recorded_at"} for entry in timeline]
 
 
 @pytest.fixture
@@ -36,11 +45,11 @@ async def forgetful(engine: Engine, tmp_path: Path) -> AsyncIterator[Engine]:
 async def test_a_ruling_after_the_end_reopens_the_case(engine: Engine) -> None:
     """On the same workflow id, with its whole past, and the money follows."""
     dispute = await _closed(engine)
-    before = await dispute.timeline()
+    before = _told(await dispute.timeline())
     await dispute.rule("merchant_won")
     won = await dispute.until(status="won", booked_out="0.00")
     assert won.finality == "provisional"
-    assert (await dispute.timeline())[: len(before)] == before
+    assert _told(await dispute.timeline())[: len(before)] == before
     await dispute.money_is(acquirer=92_00)
     assert (await dispute.ends())["status"] == "won"
     assert await dispute.booked_types() == ["DB", "CB", "CR"]
@@ -104,7 +113,7 @@ async def test_a_forgotten_case_goes_on_from_the_register(
     assert (kind, details["fields"]) == ("Conflict", ["arn"])
     run = await forgetful.open(noticed.notice)
     assert await run.result() == await cases[0].result()
-    assert await noticed.timeline() == await cases[0].timeline()
+    assert _told(await noticed.timeline()) == _told(await cases[0].timeline())
 
     await told.rule("merchant_won")
     await told.until(status="won", booked_out="0.00")
