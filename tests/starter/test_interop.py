@@ -140,7 +140,7 @@ async def test_cases_are_found_by_their_search_attributes(
     await engine.settled(engine.handle(notice["dispute_id"]), 1)
     wanted = f'MerchantId = "{merchant}" AND CaseStatus = "collecting" AND AmountMinor = 9200'
     found: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not found:  # the list follows the case with a delay
             found = [item.id async for item in engine.client.list_workflows(wanted)]
     assert found == [f"dispute/{notice['dispute_id']}"]

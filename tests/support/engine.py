@@ -89,7 +89,7 @@ class Engine:
         self, case: WorkflowHandle[Any, Any], condition: Callable[[CaseStatus], bool]
     ) -> CaseStatus:
         """Wait until the case's status meets a condition."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition(status := await self.status(case)):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         return status

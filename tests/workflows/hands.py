@@ -210,7 +210,7 @@ class Dispute:
         wanted = dict.fromkeys(_POSITIONS, 0) | accounts
         found: dict[str, int] = {}
         with suppress(TimeoutError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while found != wanted:
                     await asyncio.sleep(0.05)
                     # In a thread, for the worker may share this loop.

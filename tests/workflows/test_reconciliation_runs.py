@@ -90,7 +90,7 @@ async def test_a_schedule_compares_the_day_before(alone: Engine) -> None:
             actions = [it.action for it in described.info.recent_actions]
             return [it.workflow_id for it in actions if hasattr(it, "workflow_id")]
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (ids := await started()):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
         handle = alone.client.get_workflow_handle(ids[0], result_type=ReconciliationReport)
@@ -117,7 +117,7 @@ async def test_what_was_interrupted_goes_on_where_it_was(workers: Workers) -> No
         path = f"/v1/query/{payment_id}"
         return sum(str(it["path"]).endswith(path) for it in await engine.sandbox.requests())
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await asked(second):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
     os.killpg(victim.pid, signal.SIGKILL)
