@@ -40,8 +40,12 @@ def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:
     What was intended but never sent is void after its lease; the plan's own row at once, so that
     its guards are checked against what is true now.
     """
-    under_way = select(OperationRow).where(
-        OperationRow.payment_id == plan.payment_id, col(OperationRow.state).in_(_UNDER_WAY)
+    under_way = (
+        select(OperationRow)
+        .where(OperationRow.payment_id == plan.payment_id, col(OperationRow.state).in_(_UNDER_WAY))
+        # Voiding a row that its owner marks sent at this moment would let it be sent twice.
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     for row in session.exec(under_way).all():
         unsent = row.state == OperationState.INTENDED

@@ -49,7 +49,10 @@ class SqlOperationBook:
             case = project(session, case_row) if fresh else load_case(session, plan.dispute_id)
             payment = lock_payment(session, plan.payment_id, plan.merchant_id)
             now = wire_now(session)
-            known = session.get(OperationRow, plan.key)
+            # Its sender may be marking it sent at this moment: that must not be lost.
+            known = session.get(
+                OperationRow, plan.key, with_for_update=True, populate_existing=True
+            )
             if known is not None and known.state != OperationState.INTENDED:
                 return to_record(known, now)
             held = holder(session, plan, now)
@@ -148,7 +151,9 @@ class SqlOperationBook:
             found = _known(session.get(OperationRow, key))
             case_row = lock_case(session, found.dispute_id) if found.dispute_id else None
             payment = lock_payment(session, found.payment_id, found.merchant_id)
-            row = _known(session.get(OperationRow, key, populate_existing=True))
+            row = _known(
+                session.get(OperationRow, key, with_for_update=True, populate_existing=True)
+            )
             if not _yields(OperationState(row.state), state):
                 return to_operation(row)
             row.settled_at = wire_now(session)
