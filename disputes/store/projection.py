@@ -4,21 +4,29 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, bindparam, col, delete, select
 
 from disputes import chain
 from disputes.case import Case
 from disputes.decode import canonical
 from disputes.events import CaseEvent
 from disputes.ledger import Levels, fact_postings, levels
-from disputes.lifecycle import fold
 from disputes.status import CaseStatus, status_of
 from disputes.store.engine import insert_once
+from disputes.store.folds import Folds, read_event
 from disputes.store.postings import FACT, Place, post
 from disputes.store.records import REPORTED, operations_of, to_operation
 from disputes.store.tables import CaseEventRow, CaseRow, PaymentRow
 
 _LEVELS = TypeAdapter(Levels)
+#: Made once: to build a statement takes longer than to answer it.
+_CASE = select(CaseRow).where(CaseRow.case_id == bindparam("case_id")).with_for_update()
+_BODIES = (
+    select(CaseEventRow.body)
+    .where(CaseEventRow.case_id == bindparam("case_id"))
+    .order_by(col(CaseEventRow.sequence))
+)
+_FOLDS = Folds()
 
 
 def lock_case(session: Session, case_id: str) -> CaseRow:
@@ -26,24 +34,22 @@ def lock_case(session: Session, case_id: str) -> CaseRow:
 
     Taken before a payment's row, always, or two transactions could wait for each other.
     """
-    held = select(CaseRow).where(CaseRow.case_id == case_id).with_for_update()
-    row = session.exec(held).one_or_none()
+    wanted = {"case_id": case_id}
+    row = session.exec(_CASE, params=wanted).one_or_none()
     if row is None:
         insert_once(session, CaseRow(case_id=case_id))
-        row = session.exec(held).one()
+        row = session.exec(_CASE, params=wanted).one()
     return row
 
 
 def stored_events(session: Session, case_id: str) -> tuple[CaseEvent, ...]:
     """A case's events in the order of acceptance."""
-    bodies = select(CaseEventRow.body).where(CaseEventRow.case_id == case_id)
-    ordered = session.exec(bodies.order_by(col(CaseEventRow.sequence)))
-    return tuple(CaseEvent.model_validate_json(body) for body in ordered)
+    return tuple(map(read_event, session.exec(_BODIES, params={"case_id": case_id})))
 
 
 def load_case(session: Session, case_id: str) -> Case:
     """The case that its events fold to, with the newest word on each of its operations."""
-    case = fold(case_id, stored_events(session, case_id))
+    case = _FOLDS.fold(case_id, session.exec(_BODIES, params={"case_id": case_id}))
     twins = {op.key: op.twins for op in case.operations}
     for row in operations_of(session, case_id):
         if row.state in REPORTED:
@@ -66,7 +72,7 @@ def append(session: Session, row: CaseRow, events: Sequence[CaseEvent]) -> bool:
     for event in sorted(events, key=lambda event: event.sequence):
         if event.sequence <= row.sequence:
             stored = session.get_one(CaseEventRow, (row.case_id, event.sequence))
-            if CaseEvent.model_validate_json(stored.body) == event:
+            if read_event(stored.body) == event:
                 continue
             if event.recorded_at < stored.recorded_at:
                 break

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, bindparam, col, select
 
 from disputes.decode import canonical_of
 from disputes.ledger import Posting, entry_postings, operation_postings
@@ -14,6 +14,15 @@ from disputes.vocabulary import OperationState, PaymentType, Purpose
 REPORTED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
 CHAIN = (Purpose.BOOK, Purpose.REINSTATE, Purpose.UNDO)
 ADOPTED = "gateway:"
+#: Made once: to build a statement takes longer than to answer it.
+_OF_DISPUTE = (
+    select(OperationRow)
+    .where(
+        OperationRow.dispute_id == bindparam("dispute_id"), col(OperationRow.purpose).is_not(None)
+    )
+    .order_by(col(OperationRow.intended_at), col(OperationRow.key))
+)
+_BY_GATEWAY_ID = select(OperationRow).where(OperationRow.gateway_id == bindparam("gateway_id"))
 
 
 def to_operation(row: OperationRow, twins: tuple[str, ...] = ()) -> Operation:
@@ -78,19 +87,14 @@ def to_record(
 
 def operations_of(session: Session, dispute_id: str) -> list[OperationRow]:
     """A dispute's operations, oldest first, whatever their state."""
-    rows = select(OperationRow).where(
-        OperationRow.dispute_id == dispute_id, col(OperationRow.purpose).is_not(None)
-    )
-    return list(session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key))))
+    return list(session.exec(_OF_DISPUTE, params={"dispute_id": dispute_id}))
 
 
 def by_gateway_id(session: Session, gateway_id: str | None) -> OperationRow | None:
     """The operation that is an entry of the gateway."""
     if gateway_id is None:
         return None
-    return session.exec(
-        select(OperationRow).where(OperationRow.gateway_id == gateway_id)
-    ).one_or_none()
+    return session.exec(_BY_GATEWAY_ID, params={"gateway_id": gateway_id}).one_or_none()
 
 
 def postings_of(session: Session, row: OperationRow) -> tuple[Posting, ...]:

@@ -1,0 +1,57 @@
+"""The crash matrix as tables of a document."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.proof.crash_plan import Fault, Seen, Step
+
+_BEGIN, _END = "<!-- crash: begin -->\n", "<!-- crash: end -->\n"
+
+
+def figures(results: Sequence[Seen], seconds: float, lanes: int) -> str:
+    """One table for each fault: operations down, steps across."""
+    failed = [seen for seen in results if seen.faults]
+    twice = sum(seen.booked > 1 for seen in results)
+    doubtful = sum(seen.state == "in_doubt" for seen in results)
+    lines = [
+        (
+            f"{len(results)} cells in {seconds / 60:.1f} minutes, {lanes} at once."
+            f" **{len(failed)} failed.** Booked twice: {twice}; left to a person: {doubtful}."
+        ),
+    ]
+    for fault in Fault:
+        of_fault = [seen for seen in results if seen.cell.fault is fault]
+        if of_fault:
+            lines += ["", f"**{str(fault).capitalize()}**", "", *_table(of_fault)]
+    lines += [""] + [f"- {seen.cell}: {'; '.join(seen.faults)}" for seen in failed]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(results: Sequence[Seen]) -> list[str]:
+    steps = [step for step in Step if any(seen.cell.step is step for seen in results)]
+    cells = {(seen.cell.operation, seen.cell.step): _shown(seen) for seen in results}
+    operations = dict.fromkeys(seen.cell.operation for seen in results)
+    return [
+        f"| operation | {' | '.join(steps)} |",
+        f"|---|{'---|' * len(steps)}",
+        *(
+            f"| `{operation}` | {' | '.join(cells.get((operation, step), '') for step in steps)} |"
+            for operation in operations
+        ),
+    ]
+
+
+def _shown(seen: Seen) -> str:
+    if seen.faults:
+        return "**wrong**"
+    if seen.state == "recorded":
+        return "once"
+    told = f": {seen.told}" if seen.told else ""
+    return f"{seen.calls} sent, {seen.booked} booked{told}"
+
+
+def write(document: Path, text: str) -> None:
+    """Put the tables between the markers of a document."""
+    before, _, rest = document.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    document.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", "utf-8")
