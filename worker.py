@@ -29,12 +29,13 @@ from disputes.gateway.entities import Entities, load_entities, one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.notice import DisputeNotice
 from disputes.policy import Policy, parse_policy
-from disputes.ports import CaseNews
+from disputes.ports import CaseNews, QueryThrottle
 from disputes.settings import Settings
 from disputes.store import Store, open_store
 from disputes.store.operations import SqlOperationBook
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
+from disputes.store.throttle import SqlQueryThrottle
 from disputes.terms import CaseTerms
 from workflows.connection import connect
 from workflows.dispute import DisputeWorkflow
@@ -60,6 +61,7 @@ class Adapters:
     entities: Entities
     policy: Policy
     patience: Patience
+    throttle: QueryThrottle
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -87,6 +89,8 @@ def read_entities(settings: Settings) -> Entities:
         settings.gateway_entity_id or "",
         token.get_secret_value() if token else "",
         settings.gateway_test_mode,
+        int(settings.gateway_query_version),
+        settings.gateway_queries_per_minute,
     )
 
 
@@ -103,14 +107,15 @@ async def make_adapters(settings: Settings, exits: AsyncExitStack) -> Adapters:
         settle_window_s=settings.gateway_settle_window_s,
         doubt_after_s=policy.clocks.gateway_patience_minutes * 60,
     )
-    return Adapters(store, gateway, entities, policy, patience)
+    throttle = SqlQueryThrottle(store, settings.gateway_query_interval_s)
+    return Adapters(store, gateway, entities, policy, patience, throttle)
 
 
 def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., object]]:
     """Every activity, bound to its adapters."""
     register = SqlRegister(adapters.store)
     book = SqlOperationBook(adapters.store)
-    gateway = PayUnity(adapters.gateway, adapters.entities)
+    gateway = PayUnity(adapters.gateway, adapters.entities, adapters.throttle)
     rules = rulebook.load()
 
     def terms_of(notice: DisputeNotice) -> CaseTerms:

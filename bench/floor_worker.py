@@ -12,8 +12,17 @@ from bench.floor import FLOOR_QUEUE, FloorWorkflow
 from bench.floor_calls import FloorCalls
 from disputes.gateway.client import Gateway, Timeouts
 from disputes.gateway.payunity import PayUnity
+from disputes.ports import Question
 from disputes.settings import Settings
 from workflows.connection import connect
+
+
+class Unthrottled:
+    """Turns to ask: the floor keeps nothing, so nothing limits it (``ports.QueryThrottle``)."""
+
+    def admit(self, _question: Question) -> float:
+        """At once."""
+        return 0.0
 
 
 async def run() -> None:
@@ -22,7 +31,7 @@ async def run() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with Gateway(Timeouts.within(settings.gateway_timeout_s)) as gateway:
-        calls = FloorCalls(PayUnity(gateway, worker.read_entities(settings)))
+        calls = FloorCalls(PayUnity(gateway, worker.read_entities(settings), Unthrottled()))
         async with Worker(
             await connect(os.environ),
             task_queue=FLOOR_QUEUE,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from disputes.events import CaseEvent
-from disputes.fields import Durable
+from disputes.fields import Durable, Moment
 from disputes.known import KnownPayment
 from disputes.messages import Booking
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
@@ -150,14 +150,47 @@ class Lookup(Durable):
     absent: bool = False
 
 
+class Question(Durable):
+    """A question to the gateway that wants its turn; the gateway limits them (protocol, 5).
+
+    ``since``: wire time, UTC, from which on somebody waits for the answer, now by default; the
+    oldest come first, of one minute the largest amount (minor units, of whatever currency).
+    """
+
+    #: the gateway's entity
+    account: str
+    #: the merchantTransactionId or gateway id that is asked about
+    transaction_id: str
+    #: questions a minute that the account may ask in all; ``None``: no limit
+    account_per_minute: int | None = None
+    since: Moment | None = None
+    amount_minor: int = 0
+
+
+class QueryThrottle(Protocol):
+    """Whose turn it is to ask the gateway, for all workers together."""
+
+    def admit(self, question: Question) -> float:
+        """Seconds until the question should come again; zero: it is its turn, and it counts.
+
+        A question that waits for its account keeps its place for as long as it comes again.
+        """
+
+
 class GatewayPort(Protocol):
-    """The payment gateway; one HTTP request a call, no retries inside."""
+    """The payment gateway; one HTTP request a call, no retries inside.
+
+    Questions wait for their turn, so whoever asks must heartbeat.
+    """
 
     async def send(self, plan: Plan, deadline_s: float) -> Said:
         """Post the operation; the first byte leaves within ``deadline_s`` or never."""
 
-    async def find(self, plan: Plan) -> Lookup:
-        """Every entry under the plan's merchantTransactionId, at every configured entity."""
+    async def find(self, plan: Plan, since: datetime | None = None) -> Lookup:
+        """Every entry under the plan's merchantTransactionId, at every configured entity.
+
+        ``since``: when it was intended, wire time.
+        """
 
     async def linked(self, merchant_id: str, gateway_id: str) -> Lookup:
         """An entry and all that is linked to it."""

@@ -17,6 +17,10 @@ _PREFIX = "DISPUTES_"
 _DATABASES = ("sqlite:///", "postgresql://")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MERCHANT = tuple(f"{_PREFIX}GATEWAY_{part}" for part in ("URL", "ENTITY_ID", "TOKEN"))
+#: Of the one account; with a file, each account has its own there.
+_ACCOUNT = tuple(
+    f"{_PREFIX}GATEWAY_{part}" for part in ("TEST_MODE", "QUERY_VERSION", "QUERIES_PER_MINUTE")
+)
 _ENTITIES = f"{_PREFIX}ENTITIES_FILE"
 
 
@@ -60,8 +64,11 @@ class Settings(BaseModel):
         gateway_token: bearer token; never shown.
         gateway_test_mode: absent for live money.
         gateway_timeout_s: seconds for one HTTP request; default 30.
-        gateway_query_interval_s: seconds between two questions about one transaction; default
-            30, for the gateway allows two a minute.
+        gateway_query_interval_s: seconds between two questions about one transaction, over all
+            workers; default 30, for the gateway allows two a minute.
+        gateway_query_version: 3 asks the newer query API, where the account has it; default 1.
+        gateway_queries_per_minute: questions a minute that the account may ask in all; without
+            it only those about one transaction are limited.
         gateway_settle_window_s: seconds after which a request that left can no longer be booked;
             default 120. Half of it is a request's deadline to leave, so it must be at least
             twice the timeout.
@@ -86,6 +93,8 @@ class Settings(BaseModel):
     gateway_test_mode: Literal["EXTERNAL", "INTERNAL"] | None = None
     gateway_timeout_s: _Seconds = 30.0
     gateway_query_interval_s: _Seconds = 30.0
+    gateway_query_version: Literal["1", "3"] = "1"
+    gateway_queries_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = None
     gateway_settle_window_s: _Seconds = 120.0
     policy_file: _Text | None = None
 
@@ -129,6 +138,7 @@ def _unknown(given: Mapping[str, str], model: type[BaseModel]) -> dict[str, str]
 def _gateway_gaps(given: Mapping[str, str], *, needs_gateway: bool) -> dict[str, str]:
     named = [name for name in _MERCHANT if name in given]
     if _ENTITIES in given:
+        named += [name for name in _ACCOUNT if name in given]
         return dict.fromkeys(named, f"not together with {_ENTITIES}")
     if named:
         return {

@@ -27,9 +27,14 @@ def single(entry: Transaction, code: str | None = None) -> Json:
     return answer | _envelope(booked_at, entry.entity_id, milliseconds=False)
 
 
-def several(entries: Sequence[Transaction], entity_id: str) -> Json:
-    """The list answer of a query: its own result says only that the query worked (section 4)."""
-    return bare(codes.QUERY_DONE, entity_id) | {"payments": [single(entry) for entry in entries]}
+def several(entries: Sequence[Transaction], entity_id: str, *, paged: bool = False) -> Json:
+    """The list answer of a query: its own result says only that the query worked (section 4).
+
+    ``paged``: as the newer query API has it; its shape is unconfirmed (section 9).
+    """
+    listed = [single(entry) for entry in entries]
+    shown: Json = {"records": listed, "pages": 1} if paged else {"payments": listed}
+    return bare(codes.QUERY_DONE, entity_id) | shown
 
 
 def _facts(entry: Transaction, code: str) -> Json:

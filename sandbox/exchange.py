@@ -46,8 +46,10 @@ class Exchange:
         return self._json(answers.single(entry, code), code or entry.result_code)
 
     def several(self, entries: Sequence[Transaction]) -> Response:
-        """Answer with the list form."""
-        return self._json(answers.several(entries, self.entity_id), codes.QUERY_DONE)
+        """Answer with the list form of the API that was asked."""
+        paged = str(self._line["path"]).startswith("/v3/")
+        listed = answers.several(entries, self.entity_id, paged=paged)
+        return self._json(listed, codes.QUERY_DONE)
 
     def bare(self, code: str, parameter_errors: Sequence[dict[str, str]] = ()) -> Response:
         """Answer about no transaction."""

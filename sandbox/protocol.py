@@ -1,4 +1,4 @@
-"""The platform's HTTP surface: ``/v1/payments`` and ``/v1/query`` (protocol, section 1)."""
+"""The platform's HTTP surface: ``/v1/payments``, ``/v1/query``, ``/v3/query`` (section 1)."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +28,8 @@ class Protocol:
             Route("/v1/payments/{id}", self.read, methods=["GET"]),
             Route("/v1/query/{id}", self.read, methods=["GET"]),
             Route("/v1/query", self.read, methods=["GET"]),
+            Route("/v3/query/{id}", self.read, methods=["GET"]),
+            Route("/v3/query", self.read, methods=["GET"]),
         ]
 
     async def post(self, request: Request) -> Response:

@@ -28,6 +28,7 @@ _MERCHANT_TRANSACTION_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,255}")
 _REASON: Final = re.compile(r"000\.100\.2[0-9]{2}")
 
 TestMode = Literal["INTERNAL", "EXTERNAL"]
+QueryVersion = Literal[1, 3]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Entity:
     """A merchant's account at the gateway, and the key to it.
 
     ``base_url`` has no path; ``test_mode`` is sent with every operation where set, and must be that
-    of the referenced transaction; ``acquirer`` names the row of the capability table.
+    of the referenced transaction; ``acquirer`` names the row of the capability table;
+    ``query_version`` is the query API to ask (protocol, section 9); ``queries_per_minute`` limits
+    all questions to the account together, ``None``: only those about one transaction are limited.
     """
 
     id: str
@@ -43,6 +46,8 @@ class Entity:
     base_url: str
     test_mode: TestMode | None = None
     acquirer: str = "default"
+    query_version: QueryVersion = 1
+    queries_per_minute: int | None = None
 
 
 class Deadline:

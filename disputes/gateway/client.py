@@ -164,7 +164,7 @@ class Gateway:
             raise ValueError("gateway_id: must be 32 lower-case hex digits")
         return await self._query(
             entity,
-            f"/v1/query/{gateway_id}",
+            f"/query/{gateway_id}",
             {"includeLinkedTransactions": "true"},
             GatewayId(gateway_id),
         )
@@ -175,7 +175,7 @@ class Gateway:
         """Ask ``entity`` for every transaction under one merchant transaction id."""
         return await self._query(
             entity,
-            "/v1/query",
+            "/query",
             {"merchantTransactionId": merchant_transaction_id},
             MerchantTransactionId(merchant_transaction_id),
         )
@@ -185,7 +185,7 @@ class Gateway:
     ) -> QueryReply:
         request = self._http.build_request(
             "GET",
-            f"{entity.base_url}{path}",
+            f"{entity.base_url}/v{entity.query_version}{path}",
             params={"entityId": entity.id, **parameters},
             headers=_authorization(entity),
         )

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from disputes.errors import ConfigurationError, NotFound
-from disputes.gateway.calls import Entity, TestMode
+from disputes.gateway.calls import Entity, QueryVersion, TestMode
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: The platform's live hosts, where testMode makes payments fail (protocol, section 1).
@@ -57,6 +57,8 @@ class _Account(BaseModel):
     token_env: str | None = None
     acquirer: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "default"
     test_mode: TestMode | None = None
+    query_version: QueryVersion = 1
+    queries_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -71,7 +73,15 @@ class _Account(BaseModel):
         token = self.token
         if token is None:
             token = _header_safe(SecretStr(environ.get(self.token_env or "", "")))
-        return Entity(self.entity_id, token, self.url, self.test_mode, self.acquirer)
+        return Entity(
+            self.entity_id,
+            token,
+            self.url,
+            self.test_mode,
+            self.acquirer,
+            self.query_version,
+            self.queries_per_minute,
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,8 @@ def load_entities(path: Path, environ: Mapping[str, str]) -> Entities:
     """Entities of a file with one ``[merchants."M-1"]`` table each.
 
     Keys: ``entity_id``, ``url``, ``token`` or ``token_env`` (the name of a variable in
-    ``environ``), ``acquirer`` ("default"), ``test_mode`` (INTERNAL or EXTERNAL). Raises
+    ``environ``), ``acquirer`` ("default"), ``test_mode`` (INTERNAL or EXTERNAL), ``query_version``
+    (1 or 3; 1), ``queries_per_minute`` (of the account in all; no limit). Raises
     ``ConfigurationError`` that names every wrong key, and never repeats a value.
     """
     try:
@@ -134,12 +145,26 @@ def load_entities(path: Path, environ: Mapping[str, str]) -> Entities:
     return Entities(entities)
 
 
-def one_entity(url: str, entity_id: str, token: str, test_mode: str | None = None) -> Entities:
+def one_entity(
+    url: str,
+    entity_id: str,
+    token: str,
+    test_mode: str | None = None,
+    query_version: int = 1,
+    queries_per_minute: int | None = None,
+) -> Entities:
     """One entity for every merchant, from the ``DISPUTES_GATEWAY_...`` settings.
 
     Raises ``ConfigurationError`` that names every wrong setting, never its value.
     """
-    given = {"url": url, "entity_id": entity_id, "token": token, "test_mode": test_mode}
+    given = {
+        "url": url,
+        "entity_id": entity_id,
+        "token": token,
+        "test_mode": test_mode,
+        "query_version": query_version,
+        "queries_per_minute": queries_per_minute,
+    }
     try:
         account = _Account.model_validate(given)
     except ValidationError as error:

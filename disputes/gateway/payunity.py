@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
-from disputes.gateway.calls import Call, Deadline
+from disputes.gateway.calls import Call, Deadline, Entity
 from disputes.gateway.client import Gateway, NotSent
 from disputes.gateway.codes import Verdict, classify
 from disputes.gateway.entities import Entities
 from disputes.gateway.replies import Absent, Found, QueryReply
 from disputes.gateway.wire import AmountNotRepresentable, Entry
 from disputes.operations import GatewayEntry, Plan
-from disputes.ports import Lookup, Said, Word
+from disputes.ports import Lookup, QueryThrottle, Question, Said, Word
 from disputes.vocabulary import PaymentType
 
 _WORDS: Final[Mapping[Verdict, Word]] = {
@@ -26,11 +27,15 @@ _DEAD: Final = (Verdict.REFUSED, Verdict.NOT_SENT, Verdict.REVERSED)
 
 
 class PayUnity:
-    """The gateway port over the HTTP client and the configured entities."""
+    """The gateway port over the HTTP client and the configured entities.
 
-    def __init__(self, gateway: Gateway, entities: Entities) -> None:
+    Every question waits for its turn at ``throttle``.
+    """
+
+    def __init__(self, gateway: Gateway, entities: Entities, throttle: QueryThrottle) -> None:
         self._gateway = gateway
         self._entities = entities
+        self._throttle = throttle
 
     async def send(self, plan: Plan, deadline_s: float) -> Said:
         """Post a plan once; see ``GatewayPort.send``."""
@@ -57,19 +62,39 @@ class PayUnity:
             result_code=reply.result_code,
         )
 
-    async def find(self, plan: Plan) -> Lookup:
+    async def find(self, plan: Plan, since: datetime | None = None) -> Lookup:
         """Ask every entity by merchantTransactionId; absent only when all deny it."""
         mtid = plan.merchant_transaction_id
-        asked = (
-            self._gateway.query_by_merchant_transaction_id(mtid, entity)
-            for entity in self._entities.all
-        )
-        return _lookup(await asyncio.gather(*asked))
+
+        async def ask(entity: Entity) -> QueryReply:
+            await self._turn(entity, mtid, since, plan.amount_minor)
+            return await self._gateway.query_by_merchant_transaction_id(mtid, entity)
+
+        return _lookup(await asyncio.gather(*map(ask, self._entities.all)))
 
     async def linked(self, merchant_id: str, gateway_id: str) -> Lookup:
         """Ask the merchant's entity for an entry and what is linked to it."""
         entity = self._entities.of(merchant_id)
+        await self._turn(entity, gateway_id)
         return _lookup([await self._gateway.query_by_id(gateway_id, entity)])
+
+    async def _turn(
+        self,
+        entity: Entity,
+        transaction_id: str,
+        since: datetime | None = None,
+        amount_minor: int = 0,
+    ) -> None:
+        """Wait until the question may be asked."""
+        question = Question(
+            account=entity.id,
+            transaction_id=transaction_id,
+            account_per_minute=entity.queries_per_minute,
+            since=since,
+            amount_minor=amount_minor,
+        )
+        while wait_s := await asyncio.to_thread(self._throttle.admit, question):  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(wait_s)
 
 
 def _lookup(replies: list[QueryReply]) -> Lookup:

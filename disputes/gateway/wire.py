@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictStr
 from pydantic.alias_generators import to_camel
 
 from disputes.money import decimals, to_decimal
@@ -97,8 +97,9 @@ class Result(BaseModel):
 class Answer(BaseModel):
     """One transaction, or a list of them in ``payments``; unknown fields are ignored.
 
-    Only ``result.code`` is always there (protocol, section 3). Reading raises
-    ``pydantic.ValidationError`` for what is not such an object.
+    The newer query API lists them as ``records`` in ``pages``: ASSUMED (protocol, section 9). Only
+    ``result.code`` is always there (section 3). Reading raises ``pydantic.ValidationError`` for
+    what is not such an object.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, hide_input_in_errors=True)
@@ -111,7 +112,10 @@ class Answer(BaseModel):
     referenced_id: _Text | None = None
     merchant_transaction_id: _Text | None = None
     timestamp: _Text | None = None
-    payments: list[Self] | None = None
+    payments: list[Self] | None = Field(
+        default=None, validation_alias=AliasChoices("payments", "records")
+    )
+    pages: int | str | None = None
 
     def entry(self) -> Entry:
         """This answer as one transaction; ``ValueError`` for an amount or id that is not one."""
@@ -142,6 +146,8 @@ class Answer(BaseModel):
 
         Raises ``ValueError`` if one of them cannot be read: a list with a hole proves nothing.
         """
+        if str(self.pages or 1) != "1":
+            raise ValueError("there are more pages than this one")
         listed = self.payments or []
         if not all(payment.is_transaction for payment in listed):
             raise ValueError("a listed transaction has no id or no type")

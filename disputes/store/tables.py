@@ -198,3 +198,23 @@ class IntakeRow(SQLModel, table=True):
     dispute_id: str | None = None
     state: str = "pending"
     seen_at: datetime = Field(sa_type=UtcMoment)
+
+
+class QueryRow(SQLModel, table=True):
+    """When the gateway was last asked about a transaction, or who waits to ask; wire time.
+
+    ``transaction_id`` is our merchantTransactionId or a gateway id, empty for the account as a
+    whole. ``since`` and ``amount_minor`` say how much right a waiting question has. After
+    ``until`` the row says nothing any more.
+    """
+
+    __tablename__ = "gateway_query"
+    __table_args__ = (Index("gateway_query_by_until", "until"),)
+
+    account: str = Field(primary_key=True)
+    transaction_id: str = Field(primary_key=True)
+    asked_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+    waiting: bool = False
+    since: datetime = Field(sa_type=UtcMoment)
+    amount_minor: int = Field(default=0, sa_type=BigInteger)
+    until: datetime = Field(sa_type=UtcMoment)

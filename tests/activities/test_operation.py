@@ -16,17 +16,19 @@ import pytest_asyncio
 from activities.operation import OperationRunner, Patience
 from disputes.events import OperationReported
 from disputes.gateway.client import Gateway, Timeouts
-from disputes.gateway.entities import one_entity
+from disputes.gateway.entities import Entities, one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
 from disputes.steps import Hold, MoneyMoved
 from disputes.store.engine import open_store
 from disputes.store.migrations import migrate
+from disputes.store.throttle import SqlQueryThrottle
 from disputes.vocabulary import OperationState, Outcome, PaymentType
 from tests.store.scene import Dispute, Scene, new_id
 from tests.support.sandbox import Sandbox
 
-PATIENCE = Patience(query_interval_s=0.05, settle_window_s=1.2, doubt_after_s=4.0)
+QUERY_INTERVAL_S = 0.05
+PATIENCE = Patience(query_interval_s=QUERY_INTERVAL_S, settle_window_s=1.2, doubt_after_s=4.0)
 TIMEOUTS = Timeouts(pool_s=0.5, connect_s=0.5, write_s=0.5, read_s=0.5)
 
 
@@ -43,7 +45,13 @@ class Bench:
     def runner(self, url: str | None = None) -> OperationRunner:
         """A runner against the sandbox, or another address."""
         entities = one_entity(url or self.sandbox.url, "sandbox", "sandbox")
-        return OperationRunner(self.scene.book, PayUnity(self.gateway, entities), PATIENCE)
+        return OperationRunner(self.scene.book, self.port(entities), PATIENCE)
+
+    def port(self, entities: Entities | None = None) -> PayUnity:
+        """The gateway's port; of the sandbox's entity where no other is given."""
+        throttle = SqlQueryThrottle(self.scene.store, QUERY_INTERVAL_S)
+        own = one_entity(self.sandbox.url, "sandbox", "sandbox")
+        return PayUnity(self.gateway, entities or own, throttle)
 
     async def run(self, plan: Plan | None = None) -> MoneyMoved:
         """Run the plan that the dispute owes."""
@@ -193,7 +201,7 @@ async def test_a_booking_under_our_id_twice_is_told_to_a_person(bench: Bench) ->
     plan = bench.dispute.plan
     record = bench.scene.book.intend(plan, ())
     bench.scene.book.mark_sent(plan.key, attempts=record.attempts)
-    await PayUnity(bench.gateway, one_entity(bench.sandbox.url, "sandbox", "sandbox")).send(plan, 1)
+    await bench.port().send(plan, 1)
     operation = await bench.one()
     entries = {str(entry["id"]) for entry in await bench.booked(PaymentType.CB)}
     assert len(entries) == 2

@@ -123,6 +123,26 @@ def test_seconds_are_positive_and_finite(seconds: str) -> None:
     assert "DISPUTES_GATEWAY_QUERY_INTERVAL_S" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("QUERY_VERSION", "2"), ("QUERIES_PER_MINUTE", "0"), ("QUERIES_PER_MINUTE", "2.5")],
+)
+def test_how_often_and_how_to_ask_is_checked(name: str, value: str) -> None:
+    assert f"DISPUTES_GATEWAY_{name}" in _refusal({f"DISPUTES_GATEWAY_{name}": value})
+
+
+def test_what_is_said_of_each_account_in_a_file_is_said_nowhere_else() -> None:
+    """A setting that nobody reads would leave its default in force."""
+    account = {
+        "DISPUTES_GATEWAY_TEST_MODE": "EXTERNAL",
+        "DISPUTES_GATEWAY_QUERY_VERSION": "3",
+        "DISPUTES_GATEWAY_QUERIES_PER_MINUTE": "60",
+    }
+    assert Settings.from_env({**MERCHANT, **account}).gateway_queries_per_minute == 60
+    message = _refusal({**account, "DISPUTES_ENTITIES_FILE": "entities.toml"})
+    assert all(name in message for name in account)
+
+
 def test_a_settle_window_that_a_request_can_outlive_is_refused() -> None:
     """A request may leave until half the window and then still run for its whole timeout."""
     env = {"DISPUTES_GATEWAY_TIMEOUT_S": "10", "DISPUTES_GATEWAY_SETTLE_WINDOW_S": "19.9"}

@@ -1,6 +1,7 @@
 """The client against the sandbox gateway: a real process with its own book."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -151,6 +152,18 @@ async def test_a_payments_whole_family_is_found_by_its_id(desk: Desk) -> None:
         (desk.payment_id, PaymentType.DB),
         (chargeback.id, PaymentType.CB),
     }
+
+
+async def test_the_newer_query_api_tells_the_same_where_the_account_has_it(desk: Desk) -> None:
+    chargeback = await desk.booked(PaymentType.CB)
+    desk.entity = replace(desk.entity, query_version=3)
+    reply = await desk.gateway.query_by_id(desk.payment_id, desk.entity)
+    assert isinstance(reply, Found)
+    assert {entry.id for entry in reply.entries} == {desk.payment_id, chargeback.id}
+    assert await desk.under_mtid() == [chargeback]
+    asked = await desk.sandbox.requests(desk.mtid)
+    assert asked[-1]["path"] == "/v3/query"
+    assert await desk.gateway.query_by_id(uuid4().hex, desk.entity) == Absent()
 
 
 async def test_what_was_never_sent_is_absent(desk: Desk) -> None:

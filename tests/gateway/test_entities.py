@@ -13,6 +13,8 @@ url = "{TEST_HOST}/"
 token_env = "TOKEN_M1"
 acquirer = "elavon"
 test_mode = "EXTERNAL"
+query_version = 3
+queries_per_minute = 60
 
 [merchants.M-2]
 entity_id = "8a8294174b7ecb28014b9699220015cb"
@@ -37,8 +39,14 @@ def test_each_merchant_has_its_entity_and_shared_ones_are_asked_once(tmp_path: P
     first = entities.of("M-1")
     assert first.token.get_secret_value() == "token-of-m1"
     assert (first.base_url, first.acquirer, first.test_mode) == (TEST_HOST, "elavon", "EXTERNAL")
+    assert (first.query_version, first.queries_per_minute) == (3, 60)
     assert entities.of("M.3") == entities.of("M-2")
-    assert entities.of("M-2").acquirer == "default"
+    second = entities.of("M-2")
+    assert (second.acquirer, second.query_version, second.queries_per_minute) == (
+        "default",
+        1,
+        None,
+    )
     assert [entity.id[-2:] for entity in entities.all] == ["ca", "cb"]
     with pytest.raises(NotFound):
         entities.of("M-4")
@@ -56,6 +64,8 @@ def test_one_merchants_settings_serve_every_merchant() -> None:
         ('entity_id = "8a8294174b7ecb28014b9699220015ca"', "", "merchants.M-1.entity_id"),
         ('acquirer = "elavon"', 'aquirer = "elavon"', "merchants.M-1.aquirer"),
         ('test_mode = "EXTERNAL"', 'test_mode = "external"', "merchants.M-1.test_mode"),
+        ("query_version = 3", "query_version = 2", "merchants.M-1.query_version"),
+        ("queries_per_minute = 60", "queries_per_minute = 0", "merchants.M-1.queries_per_minute"),
         (f'url = "{TEST_HOST}/"', 'url = "http://eu-test.oppwa.com"', "merchants.M-1.url"),
         (f'url = "{TEST_HOST}/"', 'url = "https://u:p@eu-test.oppwa.com"', "merchants.M-1.url"),
         (f'url = "{TEST_HOST}/"', 'url = "https://eu-prod.oppwa.com"', "live host"),

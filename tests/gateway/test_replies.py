@@ -124,6 +124,7 @@ def test_a_list_under_the_asked_id_is_found() -> None:
         LIST | {"payments": [BOOKED, {"id": OTHER, "result": {"code": "000.100.110"}}]},
         LIST | {"payments": [BOOKED | {"amount": "x"}]},
         LIST | {"result": {"code": "900.100.300"}},
+        {"result": {"code": "000.000.100"}, "records": [BOOKED], "pages": "2"},
         {name: value for name, value in BOOKED.items() if name != "merchantTransactionId"},
     ],
 )

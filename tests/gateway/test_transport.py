@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import trustme
@@ -281,6 +282,26 @@ async def test_once_a_byte_left_an_answer_that_cannot_be_read_proves_nothing(raw
     async with _peer(_saying(raw)) as peer:
         reply = await _post(peer.url)
         assert reply.verdict is Verdict.UNKNOWN
+        assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("said", [b"", _http(BOOKED)[:40], _http(BOOKED)[:-20]])
+async def test_a_tls_connection_cut_in_its_answer_proves_nothing(
+    said: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No close notify, no rest: the peer is gone after it has read the request."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "authority.pem"))
+
+    async def cut(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request(peer, reader)
+        writer.write(said)
+        await writer.drain()
+
+    async with _peer(cut, tls) as peer:
+        assert await _post(peer.url) == Reply(Verdict.UNKNOWN)
         assert len(peer.requests) == 1
 
 

@@ -32,6 +32,7 @@ from disputes.store.operations import SqlOperationBook
 from disputes.store.reads import OperationLine, Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
+from disputes.store.throttle import SqlQueryThrottle
 from disputes.terms import CaseTerms
 from disputes.vocabulary import OperationState, PaymentType
 from tests.proof.book import Book, Line
@@ -43,7 +44,10 @@ from tests.proof.stage import Stage, Worker
 from tests.proof.wire import SETTLE_WINDOW_S, Wire
 from workflows.ids import dispute_workflow_id
 
-PATIENCE = Patience(query_interval_s=30.0, settle_window_s=SETTLE_WINDOW_S, doubt_after_s=600.0)
+QUERY_INTERVAL_S = 30.0
+PATIENCE = Patience(
+    query_interval_s=QUERY_INTERVAL_S, settle_window_s=SETTLE_WINDOW_S, doubt_after_s=600.0
+)
 #: A life without anybody is short: what is held is tried again every few hours, for ever.
 _UNATTENDED_DAYS = 3
 _NOTIFIED = ("CB", "CR", "RF")
@@ -134,7 +138,8 @@ class World:
 
     def _worker(self, name: str) -> Worker:
         register, book = SqlRegister(self.store), SqlOperationBook(self.store)
-        gateway = PayUnity(self.wire, one_entity("http://127.0.0.1", "sandbox", "sandbox"))
+        entities = one_entity("http://127.0.0.1", "sandbox", "sandbox")
+        gateway = PayUnity(self.wire, entities, SqlQueryThrottle(self.store, QUERY_INTERVAL_S))
 
         def terms_of(_notice: object) -> CaseTerms:
             return self.script.terms
