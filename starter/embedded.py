@@ -21,6 +21,7 @@ from starter.stack import Endpoints, Ports, Stack, log_file
 from starter.temporal_server import TemporalServer, start_temporal
 from workflows.connection import connect, temporal_config
 from workflows.namespace import prepare_namespace
+from workflows.schedule import prepare_schedule
 
 ENDPOINTS_FILE = "endpoints.json"
 _SANDBOX_SAYS = "sandbox listening on "
@@ -78,12 +79,14 @@ async def embedded_stack(
             children.append(server.child)
             merged = server.env
         client = await connect(merged)
+        settings = Settings.from_env(merged, needs_gateway=True)
         if server:
             await prepare_namespace(client)
+            await prepare_schedule(client, settings.task_queue)
         stack = Stack(
             folder=folder,
             env=merged,
-            settings=Settings.from_env(merged, needs_gateway=True),
+            settings=settings,
             client=client,
             endpoints=_endpoints(merged, client, server),
             children=children,

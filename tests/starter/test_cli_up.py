@@ -8,8 +8,13 @@ import socket
 import sys
 from pathlib import Path
 
+from temporalio.client import ScheduleActionStartWorkflow
+
 from tests.support.command import disputes
 from tests.support.waiting import until
+from workflows.connection import connect
+from workflows.ids import RECONCILIATION_WORKFLOW, TASK_QUEUE
+from workflows.schedule import SCHEDULE_ID
 
 ANY_PORT = ("--temporal-port", "0", "--temporal-ui-port", "0", "--gateway-port", "0")
 
@@ -21,8 +26,17 @@ def _env() -> dict[str, str]:
     return kept | {k: v for k, v in os.environ.items() if k == "TEMPORAL_CLI"}
 
 
+async def _nightly(temporal: str) -> ScheduleActionStartWorkflow:
+    """What the stack's own server starts every night."""
+    client = await connect({"TEMPORAL_ADDRESS": temporal})
+    described = await client.get_schedule_handle(SCHEDULE_ID).describe()
+    action = described.schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)
+    return action
+
+
 async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
-    """Its addresses are printed, commands in its folder find it, and it ends with 0."""
+    """Its addresses are printed, commands in its folder find it, its books are compared nightly."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -39,6 +53,8 @@ async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
     assert (await disputes("list", "--json", env=_env(), folder=tmp_path)).out == "[]\n"
     missing = await disputes("show", "D-1", env=_env(), folder=tmp_path)
     assert (missing.code, "no case" in missing.err) == (1, True)
+    nightly = await _nightly(named["temporal"])
+    assert (nightly.workflow, nightly.task_queue) == (RECONCILIATION_WORKFLOW, TASK_QUEUE)
     process.send_signal(signal.SIGINT)
     out, _ = await process.communicate()
     assert process.returncode == 0
