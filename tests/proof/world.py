@@ -77,6 +77,7 @@ class World:
         self._on_the_way = 0
         self.somebody_comes = faults.random.random() < 0.85
         self.rested = False
+        self._seen: tuple[int, tuple[OperationLine, ...]] = (-1, ())
         self.report: ReconciliationReport | None = None
         #: the gateway's total and ours at rest, before anybody compared the books
         self.alone: tuple[int, int] | None = None
@@ -317,11 +318,16 @@ class World:
 
     def _doubtful(self) -> tuple[OperationLine, ...]:
         """Operations in doubt, read by somebody whose database is not cut."""
+        writes, known = self._seen
+        if writes == self.store.writes:
+            return known
         cuts, self.store.fault = self.store.fault, _uncut
         try:
-            return self.reads.operations(state=OperationState.IN_DOUBT)
+            known = self.reads.operations(state=OperationState.IN_DOUBT)
         finally:
             self.store.fault = cuts
+        self._seen = self.store.writes, known
+        return known
 
 
 _OWN = {
