@@ -18,6 +18,8 @@ from disputes.store.tables import CaseRow, OperationRow, PaymentRow
 from disputes.vocabulary import Finality, OperationState
 
 _UNSETTLED = (OperationState.SENT, OperationState.IN_DOUBT)
+#: In positive words, which an index answers.
+_NOT_FINAL = (Finality.OPEN, Finality.PROVISIONAL)
 
 
 class SqlReconciliationBook:
@@ -99,7 +101,7 @@ def _roots(window: ReconciliationWindow) -> Subquery:
             col(CaseRow.merchant_id).label("merchant_id"),
         )
         .join(own, col(own.payment_id) == col(CaseRow.payment_id), isouter=True)
-        .where(col(CaseRow.payment_id).is_not(None), col(CaseRow.finality) != Finality.FINAL.value)
+        .where(col(CaseRow.payment_id).is_not(None), col(CaseRow.finality).in_(_NOT_FINAL))
     )
     return union_all(operations, open_cases).subquery()
 

@@ -70,6 +70,7 @@ class CaseRow(SQLModel, table=True):
         Index("case_by_status", "status", "next_deadline"),
         Index("case_by_merchant", "merchant_id", "status"),
         Index("case_by_payment", "payment_id"),
+        Index("case_by_finality", "finality"),
     )
 
     case_id: str = Field(primary_key=True)
@@ -124,6 +125,10 @@ class OperationRow(SQLModel, table=True):
         Index("operation_by_dispute", "dispute_id"),
         Index("operation_by_merchant_transaction", "merchant_transaction_id"),
         Index("operation_by_reference", "referenced_id"),
+        Index("operation_by_state", "state", "intended_at"),
+        Index("operation_by_intention", "intended_at"),
+        Index("operation_by_sending", "sent_at"),
+        Index("operation_by_settlement", "settled_at"),
         UniqueConstraint("gateway_id", name="one_operation_per_entry"),
     )
 

@@ -1,6 +1,9 @@
 """Which payments a window holds, and what the books know of each, on both databases."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import event
 
 from disputes.known import KnownPayment, untold
 from disputes.ledger import Account
@@ -13,6 +16,13 @@ from tests.store.scene import Dispute, Scene, entry, new_id
 
 EVER = ReconciliationWindow(since=FIRST, until=LAST)
 DAY = timedelta(days=1)
+_INDEXES = (
+    "operation_by_state",
+    "operation_by_intention",
+    "operation_by_sending",
+    "operation_by_settlement",
+    "case_by_finality",
+)
 
 
 def _payment(scene: Scene, name: str) -> Dispute:
@@ -48,6 +58,34 @@ def test_pages_follow_each_other_by_root(scene: Scene, store: Store) -> None:
     second = book.payments(ListPayments(window=EVER, size=3, after=roots[2]))
     assert ([it.root_id for it in second.payments], second.more) == (roots[3:], False)
     assert {it.merchant_id for it in first.payments} == {"M-1"}
+
+
+def test_a_window_is_found_without_reading_every_operation(scene: Scene, store: Store) -> None:
+    """The night's run on a book of years costs what its day holds."""
+    _payment(scene, "D-1")
+    asked: list[tuple[str, Any]] = []
+
+    def listen(*of: Any) -> None:  # noqa: ANN401 - connection, cursor, statement, parameters ...
+        asked.append((of[2], of[3]))
+
+    now = datetime.now(UTC)
+    with store.read() as session:
+        engine = session.connection().engine
+    event.listen(engine, "before_cursor_execute", listen)
+    assert _roots(store, ReconciliationWindow(since=now - DAY, until=now + DAY))
+    event.remove(engine, "before_cursor_execute", listen)
+    statement, parameters = asked[-1]  # after SQLite's own BEGIN
+    with store.read() as session:
+        connection = session.connection()
+        if engine.dialect.name == "postgresql":
+            # It reads so small a table whole where it may.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+        else:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        told = "\n".join(str(row) for row in plan)
+    unused = [name for name in _INDEXES if name not in told]
+    assert unused == [], told
 
 
 def test_a_window_holds_its_operations_and_what_is_open(scene: Scene, store: Store) -> None:
