@@ -74,20 +74,19 @@ class GatewayActivities:
     async def ask_payment(self, ask: AskPayment) -> MoneyMoved:
         """What the gateway knows of the presented entry; taken over into the books."""
         async with beating():
-            if ask.events:
+            if ask.dispute_id is not None and ask.events:
                 await asyncio.to_thread(self._register.record, ask.dispute_id, ask.events)
             entries = await self._linked(ask.merchant_id, ask.payment_id)
             if entries is None:
                 return MoneyMoved(hold=Hold.GATEWAY_UNREACHABLE)
-            payment: Payment = await asyncio.to_thread(
-                self._book.adopt_payment,
-                ask.dispute_id,
-                ask.payment_id,
-                entries,
-                ask.gateway_reference,
-                ask.at,
-            )
-            return MoneyMoved(payment=payment)
+            return MoneyMoved(payment=await asyncio.to_thread(self._adopt, ask, entries))
+
+    def _adopt(self, ask: AskPayment, entries: tuple[GatewayEntry, ...]) -> Payment:
+        if ask.dispute_id is None:
+            return self._book.adopt_own(ask.merchant_id, ask.payment_id, entries, ask.at)
+        return self._book.adopt_payment(
+            ask.dispute_id, ask.payment_id, entries, ask.gateway_reference, ask.at
+        )
 
     @activity.defn
     async def adopt_booking(self, adopt: AdoptBooking) -> MoneyMoved:

@@ -14,14 +14,11 @@ from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
 from disputes.ports import GatewayPort, OperationBook, Said, Word
 from disputes.steps import Hold, MoneyMoved
-from disputes.vocabulary import OperationState, PaymentType
+from disputes.vocabulary import OperationState
 
 _ENDED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
 #: Denials by every entity that make an absence credible (architecture, step 4).
 _DENIALS = 2
-#: What we may send again after credible denials: the gateway would refuse a twin of the whole
-#: entry, or a twin can be undone. Partial RF and CR are neither.
-_UNDOABLE = (PaymentType.RB, PaymentType.CB)
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 #: The operation once it has ended, with twins of it, and whether nothing could be sent.
 _Step = tuple[tuple[Operation, ...], bool]
@@ -195,7 +192,7 @@ class OperationRunner:
         if noted.absent_count < _DENIALS:
             await asyncio.sleep(self._patience.query_interval_s)
             return (), False
-        if _may_resend(record.plan):
+        if record.plan.resendable:
             return await self._send(noted, at)
         return await self._doubt(noted, "a partial operation may not be sent twice", at), False
 
@@ -215,10 +212,6 @@ def _is_of(entry: GatewayEntry, plan: Plan) -> bool:
         and entry.amount_minor in (plan.amount_minor, None)
         and entry.referenced_id in (plan.referenced_id, None)
     )
-
-
-def _may_resend(plan: Plan) -> bool:
-    return plan.payment_type in _UNDOABLE or plan.whole
 
 
 def _refused_because(said: Said) -> str:

@@ -144,12 +144,12 @@ class Case:
         """Operations whose outcome nobody knows."""
         return tuple(op for op in self.operations if op.state is OperationState.IN_DOUBT)
 
-    def settled(self, purpose: Purpose) -> int:
-        """Sum in minor units of the settled operations of one purpose."""
+    def settled(self, *purposes: Purpose) -> int:
+        """Sum in minor units of the settled operations of some purposes."""
         return sum(
             op.amount_minor
             for op in self.operations
-            if op.purpose is purpose and op.state is OperationState.SETTLED
+            if op.purpose in purposes and op.state is OperationState.SETTLED
         )
 
     @property
@@ -158,11 +158,16 @@ class Case:
         return self.settled(Purpose.REBILL)
 
     @property
+    def given_back_minor(self) -> int:
+        """Given back of rebills, by refund or by credit."""
+        return self.settled(Purpose.GIVE_BACK, Purpose.GIVE_BACK_CREDIT)
+
+    @property
     def give_back_minor(self) -> int:
         """All that was or must be given back of rebills, because the bank reinstated too."""
         reinstated = self.disputed_minor - self.out_minor
         due = self.rebilled_minor + reinstated - self.disputed_minor
-        return max(self.settled(Purpose.GIVE_BACK), due, 0) if self.rebilled_minor else 0
+        return max(self.given_back_minor, due, 0) if self.rebilled_minor else 0
 
     @property
     def presented_as(self) -> PaymentType | None:

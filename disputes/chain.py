@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from disputes.case import Case
 from disputes.money import decimals
-from disputes.operations import Operation, Plan
+from disputes.operations import Operation, Plan, business_key
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 _CHAIN = (Purpose.BOOK, Purpose.REINSTATE, Purpose.UNDO)
@@ -149,7 +149,7 @@ def _rebill_plan(case: Case) -> Plan | None:
 
 
 def _give_back_plan(case: Case) -> Plan | None:
-    owed = case.give_back_minor - case.settled(Purpose.GIVE_BACK)
+    owed = case.give_back_minor - case.given_back_minor
     if owed <= 0:
         return None
     for op in case.operations:
@@ -195,9 +195,8 @@ def _plan(
         return None
     same_kind = _CHAIN if purpose in _CHAIN else (purpose,)
     place = 1 + sum(op.purpose in same_kind for op in case.operations)
-    name = purpose.value.replace("_", "-")
     return Plan(
-        key=key or f"dispute:{case.case_id}:{name}:{place}",
+        key=key or business_key("dispute", case.case_id, purpose, place),
         purpose=purpose,
         dispute_id=case.case_id,
         merchant_id=notice.merchant_id,

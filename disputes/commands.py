@@ -331,7 +331,7 @@ def _no_live_rebill(case: Case) -> None:
         key = f"dispute:{case.case_id}:rebill:{rebill.rebill_id}"
         if key not in reported:
             raise MoneyHeld("a rebill of this dispute is under way", key)
-    if case.rebilled_minor > case.settled(Purpose.GIVE_BACK):
+    if case.rebilled_minor > case.given_back_minor:
         raise MoneyHeld("a rebill of this dispute is live already, or still being given back")
 
 

@@ -43,7 +43,7 @@ class Call(Durable):
     payment_type: str
     purpose: str
     amount: Money
-    referenced_id: str
+    referenced_id: str | None = None
 
 
 class Entry(Durable):

@@ -5,7 +5,7 @@ balances by its shape. What the bank does posts twice: the *fact* when it is kno
 when the gateway's entry is settled or adopted; what we start posts once, at settle.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from disputes.case import Case
@@ -150,62 +150,97 @@ def _move(debit: Account, credit: Account, amount: int, currency: str, text: str
     return Posting(debit, credit, abs(amount), currency, text)
 
 
-#: Postings of a gateway entry that has no purpose of ours behind it: (debit, credit).
-_ENTRY: dict[PaymentType, tuple[tuple[Account, Account], ...]] = {
-    PaymentType.PA: ((Account.MEMO_AUTH, Account.MEMO_AUTH_CONTRA),),
-    PaymentType.CP: (
-        (Account.ACQUIRER, Account.SALES),
+_Pair = tuple[Account, Account]
+_ACQUIRER = Account.ACQUIRER
+#: What each purpose debits and credits (ledger, table); a reversal and a refund hang on what they
+#: act on.
+_PURPOSE: dict[Purpose, tuple[_Pair, ...]] = {
+    Purpose.BOOK: ((Account.UNMIRRORED, _ACQUIRER),),
+    Purpose.REINSTATE: ((_ACQUIRER, Account.UNMIRRORED),),
+    Purpose.UNDO: ((Account.UNMIRRORED, _ACQUIRER),),
+    Purpose.REBILL: ((_ACQUIRER, Account.RECOVERED),),
+    Purpose.GIVE_BACK: ((Account.GIVEBACK_DUE, _ACQUIRER),),
+    Purpose.GIVE_BACK_CREDIT: ((Account.GIVEBACK_DUE, _ACQUIRER),),
+    Purpose.AUTHORIZE: ((Account.MEMO_AUTH, Account.MEMO_AUTH_CONTRA),),
+    Purpose.INCREASE: ((Account.MEMO_AUTH, Account.MEMO_AUTH_CONTRA),),
+    Purpose.DEBIT: ((_ACQUIRER, Account.SALES),),
+    Purpose.CAPTURE: (
+        (_ACQUIRER, Account.SALES),
         (Account.MEMO_AUTH_CONTRA, Account.MEMO_AUTH),
     ),
-    PaymentType.DB: ((Account.ACQUIRER, Account.SALES),),
-    PaymentType.RF: ((Account.REFUNDS, Account.ACQUIRER),),
-    PaymentType.CD: ((Account.REFUNDS, Account.ACQUIRER),),
-    PaymentType.RB: ((Account.ACQUIRER, Account.RECOVERED),),
-    PaymentType.CB: ((Account.UNMIRRORED, Account.ACQUIRER),),
+    Purpose.CREDIT: ((Account.REFUNDS, _ACQUIRER),),
+    Purpose.GOODWILL: ((Account.GOODWILL, _ACQUIRER),),
+    Purpose.REBILL_DIFFERENCE: ((_ACQUIRER, Account.SALES),),
+    Purpose.REBILL_EXCESS_REFUND: ((_ACQUIRER, Account.REFUNDS),),
 }
-_PURPOSE: dict[Purpose, tuple[Account, Account]] = {
-    Purpose.BOOK: (Account.UNMIRRORED, Account.ACQUIRER),
-    Purpose.REINSTATE: (Account.ACQUIRER, Account.UNMIRRORED),
-    Purpose.UNDO: (Account.UNMIRRORED, Account.ACQUIRER),
-    Purpose.REBILL: (Account.ACQUIRER, Account.RECOVERED),
-    Purpose.GIVE_BACK: (Account.GIVEBACK_DUE, Account.ACQUIRER),
+#: The purpose that an entry without one of ours is taken for.
+_TAKEN_FOR = {
+    PaymentType.PA: Purpose.AUTHORIZE,
+    PaymentType.DB: Purpose.DEBIT,
+    PaymentType.CP: Purpose.CAPTURE,
+    PaymentType.CD: Purpose.CREDIT,
+    PaymentType.RB: Purpose.REBILL,
+    PaymentType.CB: Purpose.BOOK,
+    PaymentType.RV: Purpose.REVERSE,
+    PaymentType.RF: Purpose.REFUND,
 }
 
 
-def operation_postings(purpose: Purpose, amount_minor: int, currency: str) -> tuple[Posting, ...]:
-    """Postings of a settled operation of ours, or of a chain entry adopted for a dispute."""
-    debit, credit = _PURPOSE[purpose]
-    return (Posting(debit, credit, amount_minor, currency, purpose.value.replace("_", " ")),)
+@dataclass(frozen=True, slots=True)
+class ActsOn:
+    """The entry that a reversal or refund acts on; ``purpose`` where it was ours."""
+
+    payment_type: PaymentType
+    purpose: Purpose | None = None
+
+
+def operation_postings(
+    purpose: Purpose, amount_minor: int, currency: str, on: ActsOn | None = None
+) -> tuple[Posting, ...]:
+    """Postings of a settled operation of ours, or of a chain entry adopted for a dispute.
+
+    ``on``: what it references, where we know it.
+    """
+    text = purpose.value.replace("_", " ")
+    pairs = _PURPOSE.get(purpose) or (_taken_back(purpose, on),)
+    return tuple(Posting(debit, credit, amount_minor, currency, text) for debit, credit in pairs)
 
 
 def entry_postings(
     payment_type: PaymentType,
     amount_minor: int,
     currency: str,
-    referenced: PaymentType | None = None,
+    on: ActsOn | None = None,
     *,
     undone: bool = False,
 ) -> tuple[Posting, ...]:
     """Postings of an entry that the gateway has and we did not start.
 
-    ``referenced``: type of the entry it refers to (RV and RF differ by it); ``undone``: a CR of
-    even depth, which takes the money back again.
+    ``on``: what it references, where we know it; ``undone``: a CR of even depth, which takes the
+    money back again.
     """
     if payment_type is PaymentType.CR:
-        return operation_postings(
-            Purpose.UNDO if undone else Purpose.REINSTATE, amount_minor, currency
-        )
-    pairs = _ENTRY.get(payment_type, ())
-    if payment_type is PaymentType.RV:
-        of_debit = referenced is PaymentType.DB
-        pairs = (
-            ((Account.SALES, Account.ACQUIRER),)
+        purpose = Purpose.UNDO if undone else Purpose.REINSTATE
+        return operation_postings(purpose, amount_minor, currency)
+    if payment_type not in _TAKEN_FOR:
+        return ()
+    postings = operation_postings(_TAKEN_FOR[payment_type], amount_minor, currency, on)
+    return tuple(replace(posting, text=payment_type.value) for posting in postings)
+
+
+def _taken_back(purpose: Purpose, on: ActsOn | None) -> _Pair:
+    """What a reversal or a refund debits and credits: it hangs on what it acts on."""
+    if purpose is Purpose.REVERSE:
+        of_debit = on is not None and on.payment_type is PaymentType.DB
+        return (
+            (Account.SALES, _ACQUIRER)
             if of_debit
-            else ((Account.MEMO_AUTH_CONTRA, Account.MEMO_AUTH),)
+            else (Account.MEMO_AUTH_CONTRA, Account.MEMO_AUTH)
         )
-    elif payment_type is PaymentType.RF and referenced is PaymentType.CD:
-        pairs = ((Account.ACQUIRER, Account.REFUNDS),)
-    elif payment_type is PaymentType.RF and referenced is PaymentType.RB:
-        pairs = ((Account.RECOVERED, Account.ACQUIRER),)
-    name = payment_type.value
-    return tuple(Posting(debit, credit, amount_minor, currency, name) for debit, credit in pairs)
+    if on is None or on.payment_type not in (PaymentType.CD, PaymentType.RB):
+        return Account.REFUNDS, _ACQUIRER
+    ((debit, credit),) = _PURPOSE[on.purpose or _TAKEN_FOR[on.payment_type]]
+    if on.payment_type is PaymentType.CD:
+        return _ACQUIRER, debit  # a payout comes back to the account that it came from
+    # What a rebill had put to sales stays sold, and is refunded as any sale is.
+    return (Account.REFUNDS if credit is Account.SALES else credit), _ACQUIRER

@@ -1,7 +1,12 @@
-"""One gateway operation as the case sees it: what to call, and what became of it."""
+"""One gateway operation as a workflow sees it: what to call, and what became of it."""
+
+from typing import Literal
+
+from pydantic import Field
 
 from disputes.decode import sha256
 from disputes.fields import Durable, Moment
+from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 #: What each purpose sends to the gateway (protocol, section 2).
@@ -11,26 +16,68 @@ PAYMENT_TYPE = {
     Purpose.UNDO: PaymentType.CR,
     Purpose.REBILL: PaymentType.RB,
     Purpose.GIVE_BACK: PaymentType.RF,
+    Purpose.GIVE_BACK_CREDIT: PaymentType.CD,
+    Purpose.AUTHORIZE: PaymentType.PA,
+    Purpose.INCREASE: PaymentType.PA,
+    Purpose.DEBIT: PaymentType.DB,
+    Purpose.CAPTURE: PaymentType.CP,
+    Purpose.REVERSE: PaymentType.RV,
+    Purpose.REFUND: PaymentType.RF,
+    Purpose.CREDIT: PaymentType.CD,
+    Purpose.GOODWILL: PaymentType.CD,
+    Purpose.REBILL_DIFFERENCE: PaymentType.RB,
+    Purpose.REBILL_EXCESS_REFUND: PaymentType.RB,
 }
+#: Those that reference no entry, and charge or pay a registration of the shopper's.
+STANDALONE = frozenset(
+    {
+        Purpose.AUTHORIZE,
+        Purpose.DEBIT,
+        Purpose.CREDIT,
+        Purpose.GOODWILL,
+        Purpose.GIVE_BACK_CREDIT,
+    }
+)
+#: A second one of less than all would be booked too, and nothing undoes it (architecture, step 4).
+_TWICE_ONLY_IN_PART = (PaymentType.RF, PaymentType.CR, PaymentType.RV)
+
+Owner = Literal["dispute", "preauthorization", "refund", "payout", "rebill"]
 
 
 class Plan(Durable):
-    """A gateway operation that the case owes; amounts in minor units."""
+    """A gateway operation that is owed; amounts in minor units.
+
+    A chargeback's chain is planned by ``disputes.chain``; what a payment's own workflow owes is
+    planned by that workflow, with the ``capabilities`` that it was pinned to.
+    """
 
     key: str
     purpose: Purpose
-    dispute_id: str
+    #: the dispute of which it is a step, or whose own refund it is
+    dispute_id: str | None = None
     merchant_id: str
-    #: the presented entry on which it acts (CP, DB or RB)
+    #: the entry on which it acts (PA, CP, DB, RB or CD), by whose row it is guarded; of what makes
+    #: a payment of its own see ``payment_of_its_own``
     payment_id: str
-    #: the entry that the call references: the payment, a CB, a CR or an RB
-    referenced_id: str
+    #: the entry that the call references; none for PA, DB and CD
+    referenced_id: str | None = None
+    #: the shopper's token at the gateway, 32 hex: confidential, so it shows in no text
+    registration_id: str | None = Field(default=None, repr=False)
     amount_minor: int
     currency: str
-    network: str
-    reason_code: str
+    network: str = ""
+    reason_code: str = ""
+    #: of a CB: the gateway's word (000.100.2xx) for the network's reason code
+    chargeback_reason: str | None = None
     #: whether it covers all that remains of the referenced entry: then a twin would be refused
     whole: bool = True
+    #: when the authorization lapses, UTC: no capture or increase is begun after it
+    expires_at: Moment | None = None
+    #: all that may be moved for this purpose on the entry, where a policy sets a share
+    limit_minor: int | None = None
+    #: of acquirer and brand; none on a step of a dispute: its case has looked at its own
+    capabilities: Capabilities | None = None
+    acquirer: str = "default"
 
     @property
     def payment_type(self) -> PaymentType:
@@ -41,6 +88,17 @@ class Plan(Durable):
     def merchant_transaction_id(self) -> str:
         """The same on every attempt and machine, for ever (architecture, step 1)."""
         return merchant_transaction_id(self.key)
+
+    @property
+    def resendable(self) -> bool:
+        """Whether it may go out again although the first may be booked yet.
+
+        Only where the gateway would refuse a twin (CB, RV, and RF or CR of all that is left), or
+        where a twin can be undone (PA, DB, CP, RB, CD). A twin of an increase can be neither.
+        """
+        if self.purpose is Purpose.INCREASE:
+            return False
+        return self.whole or self.payment_type not in _TWICE_ONLY_IN_PART
 
 
 class Operation(Durable):
@@ -75,6 +133,19 @@ class Payment(Durable):
     #: chargeback chain entries that the gateway booked for this dispute before we asked
     booked: tuple[Operation, ...] = ()
     asked_at: Moment | None = None
+
+
+def business_key(owner: Owner, owner_id: str, purpose: Purpose, place: int = 1) -> str:
+    """Key of an operation: whose it is, what for, and which of these it is (from 1)."""
+    return f"{owner}:{owner_id}:{purpose.value.replace('_', '-')}:{place}"
+
+
+def payment_of_its_own(key: str) -> str:
+    """``payment_id`` of what makes a new payment (PA, DB, a CD without one), until it has its id.
+
+    It is the operation's merchantTransactionId: 32 hex as every payment's id, and nobody else's.
+    """
+    return merchant_transaction_id(key)
 
 
 def merchant_transaction_id(key: str) -> str:

@@ -159,16 +159,19 @@ class Policy(_Section):
                 return self.chargeback_fees[name][currency]
         return 0
 
-    def capabilities(self, acquirer: str, network: Network) -> Capabilities:
-        """What the acquirer supports for this brand's disputes: brand, else ``*``, else built in.
+    def capabilities(self, acquirer: str, network: Network | None) -> Capabilities:
+        """What the acquirer supports for a brand: brand, else ``*``, else built in.
 
+        ``network``: ``None`` where nobody told the brand; then ``*`` alone counts.
         A rebill after a Visa dispute counts only under ``visa`` itself: it stays off unless the
         acquirer confirmed it for that brand (lifecycle, row 21).
         """
         brands = self.acquirers.get(acquirer, {})
         general = brands.get(EVERY, CapabilityRow()).model_dump(exclude_none=True)
-        if network is Network.VISA:
+        if network in (Network.VISA, None):
             general.pop("rebill_after_dispute", None)
+        if network is None:
+            return Capabilities.model_validate(general)
         own = brands.get(network.value, CapabilityRow()).model_dump(exclude_none=True)
         return Capabilities.model_validate(general | own)
 

@@ -96,8 +96,18 @@ class OperationBook(Protocol):
         ``entries``: all linked entries, the presented one among them; empty: unknown payment.
         """
 
-    def adopt_entry(self, dispute_id: str, entry: GatewayEntry, at: datetime) -> Operation | None:
-        """Take over one chain entry that the gateway reported; ``None`` when it is not of it."""
+    def adopt_own(
+        self, merchant_id: str, payment_id: str, entries: Sequence[GatewayEntry], at: datetime
+    ) -> Payment:
+        """The same for a payment's own workflow, without a dispute: of a PA or CD as well."""
+
+    def adopt_entry(
+        self, dispute_id: str | None, entry: GatewayEntry, at: datetime
+    ) -> Operation | None:
+        """Take over one chain entry that the gateway reported; ``None`` when it is not of it.
+
+        Without a dispute: a further entry under the reference of an operation of ours.
+        """
 
 
 class ReconciliationBook(Protocol):

@@ -164,7 +164,7 @@ def attention(case: Case) -> tuple[str, ...]:
         codes.add("rebill_refused")
     if any(op.twins for op in case.operations):
         codes.add("twin_entries")
-    if case.give_back_minor > case.settled(Purpose.GIVE_BACK):
+    if case.give_back_minor > case.given_back_minor:
         codes.add("give_back_due")
     if case.open_approvals:
         codes.add("approval_waiting")
@@ -206,7 +206,7 @@ def _summary(case: Case) -> dict[str, object]:
     def money(minor: int) -> str:
         return to_decimal(minor, case.currency) if case.currency else "0"
 
-    paid_back = case.settled(Purpose.GIVE_BACK)
+    paid_back = case.given_back_minor
     return {
         "dispute_id": case.case_id,
         "merchant_id": notice.merchant_id if notice else None,

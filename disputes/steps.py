@@ -40,9 +40,12 @@ class RecordEvents(Durable):
 
 
 class AskPayment(Durable):
-    """Ask the gateway what it knows of a presented entry; record ``events`` first."""
+    """Ask the gateway what it knows of a payment; record ``events`` of the dispute first.
 
-    dispute_id: str
+    Without a dispute a PA or CD is asked for as well: its own workflow wants to know it.
+    """
+
+    dispute_id: str | None = None
     merchant_id: str
     payment_id: GatewayId
     gateway_reference: GatewayId | None = None

@@ -37,8 +37,15 @@ class Checklist(_Pinned):
 
 
 class Capabilities(_Pinned):
-    """What acquirer and brand support for a dispute (contract, capability table)."""
+    """What acquirer and brand support (contract, capability table); by default what all have."""
 
+    credit: bool = False
+    rebill: bool = False
+    multiple_capture: bool = True
+    #: of a pre-authorization; else only its entire open amount
+    partial_reversal: bool = False
+    increase: bool = False
+    refund_after_chargeback: bool = False
     post_chargeback: bool = True
     post_reversal: bool = True
     partial_reversal_of_chargeback: bool = True

@@ -129,10 +129,34 @@ class OperationState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why the engine called the gateway; part of the operation's business key."""
+    """Why the engine called the gateway; part of the operation's business key.
 
+    Each has one payment type (``operations.PAYMENT_TYPE``) and one line of the ledger's table.
+    """
+
+    # steps of a dispute
     BOOK = "book"
     REINSTATE = "reinstate"
     UNDO = "undo"
     REBILL = "rebill"
     GIVE_BACK = "give_back"
+    #: the same by CD, where the rebill can no longer be refunded and a registration is known
+    GIVE_BACK_CREDIT = "give_back_credit"
+
+    # a payment's own
+    AUTHORIZE = "authorize"
+    INCREASE = "increase"
+    DEBIT = "debit"
+    CAPTURE = "capture"
+    #: of a PA its open amount, of a DB all of it
+    REVERSE = "reverse"
+    #: of a CP, DB or RB, or of a CD: then the money comes back
+    REFUND = "refund"
+    #: CD instead of a refund, beyond the refund window or after a billing error
+    CREDIT = "credit"
+    #: CD as a customer service gesture
+    GOODWILL = "goodwill"
+    #: RB because the final amount differs from what was estimated
+    REBILL_DIFFERENCE = "rebill_difference"
+    #: RB because more was refunded than was captured
+    REBILL_EXCESS_REFUND = "rebill_excess_refund"

@@ -12,9 +12,13 @@ from disputes.vocabulary import PaymentType
 
 #: Form field of a chargeback's reason. ASSUMED: unconfirmed (protocol section 2).
 CHARGEBACK_REASON_FIELD: Final = "chargeback.reason"
-#: Operations on an existing transaction (protocol, section 2: the back office).
+#: Payments of their own, by a shopper's registration.
+STANDALONE: Final = frozenset({PaymentType.PA, PaymentType.DB, PaymentType.CD})
+#: Operations on an existing transaction (protocol, section 2: the back office); a PA on a PA
+#: increases it.
 BACK_OFFICE: Final = frozenset(
     {
+        PaymentType.PA,
         PaymentType.CP,
         PaymentType.RV,
         PaymentType.RF,
@@ -71,27 +75,26 @@ class Deadline:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One back-office operation: CP, RV, RF, RB, CB or CR on ``referenced_id``.
+    """One operation: a PA, DB or CD by ``registration_id``, or any type on ``referenced_id``.
 
     ``amount_minor`` is in minor units of ``currency`` (ISO 4217), and ``None`` for a full RV only;
     ``reason`` is a result code 000.100.2xx, for a CB only. Raises ``ValueError`` naming the field
-    that cannot be sent.
+    that cannot be sent, and never its value.
     """
 
     payment_type: PaymentType
-    referenced_id: str
     merchant_transaction_id: str
     entity: Entity
     deadline: Deadline
+    referenced_id: str | None = None
+    #: the shopper's token at the gateway, 32 hex: confidential
+    registration_id: str | None = field(default=None, repr=False)
     amount_minor: int | None = None
     currency: str | None = None
     reason: str | None = None
 
     def __post_init__(self) -> None:
-        if self.payment_type not in BACK_OFFICE:
-            raise ValueError("payment_type: not an operation on an existing transaction")
-        if not GATEWAY_ID.fullmatch(self.referenced_id):
-            raise ValueError("referenced_id: must be 32 lower-case hex digits")
+        self._check_target()
         if not _MERCHANT_TRANSACTION_ID.fullmatch(self.merchant_transaction_id):
             raise ValueError("merchant_transaction_id: must be 8 to 255 of A-Z a-z 0-9 . _ -")
         if (self.amount_minor is None) != (self.currency is None):
@@ -102,6 +105,28 @@ class Call:
             self.payment_type is not PaymentType.CB or not _REASON.fullmatch(self.reason)
         ):
             raise ValueError("reason: must be 000.100.2xx, on a CB only")
+
+    def _check_target(self) -> None:
+        """What it acts on: a transaction, or a registration; a card never."""
+        allowed = BACK_OFFICE if self.referenced_id else STANDALONE
+        if self.payment_type not in allowed:
+            raise ValueError("payment_type: does not go without, or with, a referenced_id")
+        if self.referenced_id is not None and not GATEWAY_ID.fullmatch(self.referenced_id):
+            raise ValueError("referenced_id: must be 32 lower-case hex digits")
+        token = self.registration_id
+        if (token is None) == (self.referenced_id is None):
+            raise ValueError(
+                "registration_id: needed where there is no referenced_id, and only there"
+            )
+        if token is not None and not GATEWAY_ID.fullmatch(token):
+            raise ValueError("registration_id: must be 32 lower-case hex digits")
+
+    @property
+    def path(self) -> str:
+        """Where it is sent (protocol, section 1)."""
+        if self.registration_id is not None:
+            return f"/registrations/{self.registration_id}/payments"
+        return f"/payments/{self.referenced_id}"
 
     def form(self) -> dict[str, str]:
         """Form fields of the request; ``AmountNotRepresentable`` where two decimals lose value."""

@@ -136,7 +136,7 @@ class Gateway:
         """
         request = self._http.build_request(
             "POST",
-            f"{call.entity.base_url}/v1/payments/{call.referenced_id}",
+            f"{call.entity.base_url}/v1{call.path}",
             data=call.form(),
             headers={**_authorization(call.entity), "Content-Type": _FORM},
         )

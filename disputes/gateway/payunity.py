@@ -13,7 +13,7 @@ from disputes.gateway.replies import Absent, Found, QueryReply
 from disputes.gateway.wire import AmountNotRepresentable, Entry
 from disputes.operations import GatewayEntry, Plan
 from disputes.ports import Lookup, QueryThrottle, Question, Said, Word
-from disputes.vocabulary import PaymentType
+from disputes.vocabulary import PaymentType, Purpose
 
 _WORDS: Final[Mapping[Verdict, Word]] = {
     Verdict.SUCCESS: Word.BOOKED,
@@ -39,14 +39,18 @@ class PayUnity:
 
     async def send(self, plan: Plan, deadline_s: float) -> Said:
         """Post a plan once; see ``GatewayPort.send``."""
+        # A reversal of all that is open goes without an amount (protocol, section 2).
+        entire = plan.purpose is Purpose.REVERSE and plan.whole
         call = Call(
             payment_type=plan.payment_type,
             referenced_id=plan.referenced_id,
+            registration_id=plan.registration_id,
             merchant_transaction_id=plan.merchant_transaction_id,
             entity=self._entities.of(plan.merchant_id),
             deadline=Deadline(deadline_s),
-            amount_minor=plan.amount_minor,
-            currency=plan.currency,
+            amount_minor=None if entire else plan.amount_minor,
+            currency=None if entire else plan.currency,
+            reason=plan.chargeback_reason,
         )
         try:
             reply = await self._gateway.post(call)

@@ -11,7 +11,7 @@ from disputes.events import CaseEvent, Opened
 from disputes.notice import DisputeNotice
 from disputes.operations import GatewayEntry, Operation, Payment
 from disputes.store.engine import insert_once, wire_now
-from disputes.store.entries import PRESENTED, Entries
+from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
 from disputes.store.guards import lock_payment, refunded_minor
 from disputes.store.postings import post_operation
 from disputes.store.projection import project
@@ -36,7 +36,8 @@ class _Taking:
     """What stays the same while a payment's entries are taken over."""
 
     session: Session
-    notice: DisputeNotice
+    #: of the dispute that asks; ``None`` where the payment's own workflow does
+    notice: DisputeNotice | None
     payment: PaymentRow
     entries: Entries
     gateway_reference: str | None
@@ -59,19 +60,57 @@ def adopt_payment(
     case_row = _case_row(session, dispute_id)
     notice = _notice(session, dispute_id)
     row = lock_payment(session, payment_id, notice.merchant_id)
-    row.root_id = shown.root_of(presented)
-    row.entry_type = presented.payment_type.value
-    row.amount_minor, row.currency = presented.amount_minor or 0, presented.currency
-    row.history_known = True
-    taking = _Taking(session, notice, row, shown, gateway_reference, at)
-    for number, entry in enumerate(shown.parents_first()):
-        _take(taking, entry, number)
-    row.refunded_minor = refunded_minor(session, payment_id)
-    session.add(row)
-    session.flush()
+    _take_all(_Taking(session, notice, row, shown, gateway_reference, at), presented)
     if case_row is not None:
         project(session, case_row, at)
     return _payment(session, dispute_id, row, at)
+
+
+def adopt_own(
+    session: Session,
+    merchant_id: str,
+    payment_id: str,
+    entries: Sequence[GatewayEntry],
+    at: datetime,
+) -> Payment:
+    """Take over a payment that no dispute asks for: a capture, debit, rebill, PA or CD."""
+    shown = Entries(entries)
+    asked = shown.get(payment_id)
+    if asked is None or asked.payment_type not in OF_THEIR_OWN:
+        return Payment(payment_id=payment_id, known=False, asked_at=at)
+    row = lock_payment(session, payment_id, merchant_id)
+    _take_all(_Taking(session, None, row, shown, None, at), asked)
+    return _payment(session, None, row, at)
+
+
+def adopt_twin(session: Session, entry: GatewayEntry, at: datetime) -> Operation | None:
+    """Put a further entry under the reference of an operation of ours on the books."""
+    own = session.exec(
+        select(OperationRow).where(
+            OperationRow.merchant_transaction_id == entry.merchant_transaction_id,
+            col(OperationRow.purpose).is_not(None),
+        )
+    ).first()
+    if own is None or not entry.succeeded:
+        return None
+    payment = lock_payment(session, own.payment_id, own.merchant_id)
+    _take(_Taking(session, None, payment, Entries([entry]), None, at), entry, 0)
+    row = by_gateway_id(session, entry.gateway_id)
+    return to_operation(row) if row and row.purpose else None
+
+
+def _take_all(taking: _Taking, asked: GatewayEntry) -> None:
+    """Make the payment's history known: what it is, and all entries under its root."""
+    row, session = taking.payment, taking.session
+    row.root_id = taking.entries.root_of(asked)
+    row.entry_type = asked.payment_type.value
+    row.amount_minor, row.currency = asked.amount_minor or 0, asked.currency
+    row.history_known = True
+    for number, entry in enumerate(taking.entries.parents_first()):
+        _take(taking, entry, number)
+    row.refunded_minor = refunded_minor(session, row.payment_id)
+    session.add(row)
+    session.flush()
 
 
 def adopt_entry(
@@ -131,10 +170,12 @@ def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
     """
     own = select(OperationRow).where(
         OperationRow.payment_type == entry.payment_type.value,
-        OperationRow.amount_minor == entry.amount_minor,
         col(OperationRow.gateway_id).is_(None),
         col(OperationRow.state).in_(_MAY_BE_BOOKED),
     )
+    # A reversal of a whole authorization names no amount.
+    if entry.amount_minor is not None:
+        own = own.where(OperationRow.amount_minor == entry.amount_minor)
     if entry.merchant_transaction_id is None:
         own = own.where(
             OperationRow.referenced_id == entry.referenced_id,
@@ -174,7 +215,9 @@ def _owner(taking: _Taking, row: OperationRow) -> tuple[str | None, str | None]:
             return None, None
         undone = chain_depth(session, row) % 2 == 0
         return parent.dispute_id, (Purpose.UNDO if undone else Purpose.REINSTATE).value
-    if row.payment_type != PaymentType.CB or row.referenced_id != notice.payment_id:
+    if notice is None or row.payment_type != PaymentType.CB:
+        return None, None
+    if row.referenced_id != notice.payment_id:
         return None, None
     amount = notice.settled_amount or notice.amount
     alike = (row.amount_minor, row.currency) == (amount.minor, amount.currency)
@@ -197,15 +240,15 @@ def _belongs(session: Session, entry: GatewayEntry, payment_id: str) -> bool:
     return parent is not None and parent.payment_id == payment_id
 
 
-def _payment(session: Session, dispute_id: str, row: PaymentRow, at: datetime) -> Payment:
+def _payment(session: Session, dispute_id: str | None, row: PaymentRow, at: datetime) -> Payment:
     others = select(CaseRow.case_id).where(
         CaseRow.payment_id == row.payment_id,
-        CaseRow.case_id != dispute_id,
+        CaseRow.case_id != (dispute_id or ""),
         CaseRow.finality != Finality.FINAL.value,
     )
     booked = [
         to_operation(op)
-        for op in _settled(session, dispute_id)
+        for op in (_settled(session, dispute_id) if dispute_id else ())
         if op.key.startswith(ADOPTED) and op.purpose in CHAIN
     ]
     return Payment(

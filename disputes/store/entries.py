@@ -7,7 +7,8 @@ from disputes.vocabulary import PaymentType
 
 #: What a dispute can be about; an authorization is no money yet.
 PRESENTED = (PaymentType.CP, PaymentType.DB, PaymentType.RB)
-_OF_THEIR_OWN = (*PRESENTED, PaymentType.PA, PaymentType.CD)
+#: What has a position of its own.
+OF_THEIR_OWN = (*PRESENTED, PaymentType.PA, PaymentType.CD)
 _USE_UP = (PaymentType.CP, PaymentType.RV)
 
 
@@ -41,7 +42,7 @@ class Entries:
     def presented_of(self, entry: GatewayEntry) -> str | None:
         """The entry whose position another one moves: of a CR the CB's, of an RF the debit's."""
         for above in (entry, *self._above(entry)):
-            if above.payment_type in _OF_THEIR_OWN:
+            if above.payment_type in OF_THEIR_OWN:
                 return above.gateway_id
         return None
 

@@ -10,8 +10,11 @@ from sqlmodel import Session, col, select
 
 from disputes import chain
 from disputes.case import Case
+from disputes.errors import NotSupported
 from disputes.operations import Plan
+from disputes.store import payment_guards
 from disputes.store.engine import insert_once
+from disputes.store.positions import moved
 from disputes.store.records import CHAIN, by_gateway_id
 from disputes.store.tables import OperationRow, PaymentRow
 from disputes.vocabulary import OperationState, PaymentType, Purpose
@@ -19,6 +22,7 @@ from disputes.vocabulary import OperationState, PaymentType, Purpose
 #: How long an intention keeps others off a payment before it counts as given up
 #: (architecture, step 5).
 LEASE = timedelta(minutes=5)
+_OF_A_DISPUTE = (*CHAIN, Purpose.REBILL, Purpose.GIVE_BACK, Purpose.GIVE_BACK_CREDIT)
 _UNDER_WAY = (OperationState.INTENDED, OperationState.SENT, OperationState.IN_DOUBT)
 
 
@@ -61,8 +65,17 @@ def superseded(case: Case, plan: Plan) -> bool:
     return plan.purpose in CHAIN and chain.next_plan(case) != plan
 
 
-def refusal(session: Session, case: Case, payment: PaymentRow, plan: Plan) -> str | None:
-    """Why a plan must not be sent, for a person; ``None`` when it may."""
+def refusal(
+    session: Session, case: Case | None, payment: PaymentRow, plan: Plan, now: datetime
+) -> str | None:
+    """Why a plan must not be sent, for a person; ``None`` when it may.
+
+    ``now`` is wire time. Raises ``NotSupported`` for what acquirer or brand do not have.
+    """
+    if plan.purpose not in _OF_A_DISPUTE:
+        return payment_guards.refusal(session, payment, plan, now)
+    if case is None:
+        return "it is a step of a dispute: name the dispute"
     match plan.purpose:
         case Purpose.BOOK:
             return _book(session, plan)
@@ -70,7 +83,9 @@ def refusal(session: Session, case: Case, payment: PaymentRow, plan: Plan) -> st
             return _rebill(case, payment, plan)
         case Purpose.GIVE_BACK:
             return _give_back(session, plan)
-        case Purpose.REINSTATE | Purpose.UNDO:
+        case Purpose.GIVE_BACK_CREDIT:
+            return _give_back_credit(case, plan)
+        case _:
             return None
 
 
@@ -86,6 +101,10 @@ def _book(session: Session, plan: Plan) -> str | None:
 
 
 def _rebill(case: Case, payment: PaymentRow, plan: Plan) -> str | None:
+    # A step of the case has no capabilities of its own: the case has looked at its terms.
+    if plan.capabilities is not None and not plan.capabilities.rebill_after_dispute:
+        by_registration = "make a new DB by the shopper's registration"
+        raise NotSupported("a rebill after a dispute", plan.acquirer, by_registration)
     if not payment.history_known:
         return "payment_history_unknown: the gateway has not told what became of this payment"
     if payment.entry_type != PaymentType.DB:
@@ -99,9 +118,23 @@ def _give_back(session: Session, plan: Plan) -> str | None:
     rebill = by_gateway_id(session, plan.referenced_id)
     if rebill is None or rebill.payment_type != PaymentType.RB:
         return "no such rebill is booked"
-    given = refunded_minor(session, plan.referenced_id)
+    # From outside it is refunded under its own row.
+    session.exec(
+        select(PaymentRow).where(PaymentRow.payment_id == rebill.gateway_id).with_for_update()
+    ).one_or_none()
+    given = moved(session, rebill.gateway_id or "", PaymentType.RF)
     if plan.amount_minor > rebill.amount_minor - given:
         return "more than is left of the rebill: part of it was given back already"
+    return None
+
+
+def _give_back_credit(case: Case, plan: Plan) -> str | None:
+    if plan.registration_id is None:
+        return "no_route: no registration of the shopper's is known; pay it by hand"
+    if plan.capabilities is not None and not plan.capabilities.credit:
+        raise NotSupported("a credit", plan.acquirer, "transfer the money by hand")
+    if plan.amount_minor > case.give_back_minor - case.given_back_minor:
+        return "more than is owed back of the rebill"
     return None
 
 

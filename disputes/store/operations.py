@@ -5,13 +5,15 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from disputes.errors import Conflict, MoneyHeld, NotFound
+from disputes.case import Case
+from disputes.errors import Conflict, MoneyHeld, NotFound, NotSupported, Refusal
 from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
 from disputes.store import adoption
 from disputes.store.engine import Store, wire_now
 from disputes.store.guards import holder, lock_payment, refusal, superseded
-from disputes.store.postings import post_operation
+from disputes.store.payment_guards import whole
+from disputes.store.postings import makes_entry, post_operation, root_of
 from disputes.store.projection import append, load_case, lock_case, project
 from disputes.store.records import (
     ADOPTED,
@@ -22,7 +24,7 @@ from disputes.store.records import (
     to_record,
     to_row,
 )
-from disputes.store.tables import OperationRow
+from disputes.store.tables import CaseRow, OperationRow, PaymentRow
 from disputes.vocabulary import OperationState
 
 
@@ -40,35 +42,15 @@ class SqlOperationBook:
         that the case owes something else by now: nothing was inserted.
 
         Raises:
-            MoneyHeld: another operation on the payment is under way; the events are recorded
-                all the same, for facts are never held up.
+            MoneyHeld: another operation on the payment is under way.
+            NotSupported: acquirer or brand do not have it.
+                With either the events are recorded all the same, for facts are never held up.
         """
         with self._store.write() as session:
-            case_row = lock_case(session, plan.dispute_id)
-            fresh = append(session, case_row, events)
-            case = project(session, case_row) if fresh else load_case(session, plan.dispute_id)
-            payment = lock_payment(session, plan.payment_id, plan.merchant_id)
-            now = wire_now(session)
-            # Its sender may be marking it sent at this moment: that must not be lost.
-            known = session.get(
-                OperationRow, plan.key, with_for_update=True, populate_existing=True
-            )
-            if known is not None and known.state != OperationState.INTENDED:
-                return to_record(known, now)
-            held = holder(session, plan, now)
-            if held is None:
-                row = to_row(plan, now, OperationState.INTENDED)
-                if superseded(case, plan):
-                    return to_record(row, now, _reported(session, plan.dispute_id))
-                reason = refusal(session, case, payment, plan)
-                if reason is not None:
-                    row = to_row(plan, now, OperationState.REFUSED, reason)
-                session.add(row)
-                session.flush()
-                if reason is not None:
-                    project(session, case_row)
-                return to_record(row, now)
-        raise MoneyHeld("another operation on this payment is under way", held.key)
+            outcome = _intend(session, plan, events)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
 
     def mark_sent(self, key: str, *, attempts: int) -> OperationRecord:
         """Mark the row sent, with the database's time, before the first byte goes out.
@@ -163,6 +145,7 @@ class SqlOperationBook:
                 _take_entry(session, row, gateway_id or _told_of(session, row))
             session.flush()
             if row.state == OperationState.SETTLED:
+                _open_entry(session, row, payment)
                 post_operation(session, row, payment.root_id, at)
             if case_row is not None:
                 project(session, case_row, at)
@@ -199,10 +182,64 @@ class SqlOperationBook:
                 session, dispute_id, payment_id, entries, gateway_reference, at
             )
 
-    def adopt_entry(self, dispute_id: str, entry: GatewayEntry, at: datetime) -> Operation | None:
-        """Take over one chain entry that the gateway reported; ``None`` when it is not of it."""
+    def adopt_own(
+        self, merchant_id: str, payment_id: str, entries: Sequence[GatewayEntry], at: datetime
+    ) -> Payment:
+        """The same for a payment's own workflow, without a dispute: of a PA or CD as well."""
         with self._store.write() as session:
+            return adoption.adopt_own(session, merchant_id, payment_id, entries, at)
+
+    def adopt_entry(
+        self, dispute_id: str | None, entry: GatewayEntry, at: datetime
+    ) -> Operation | None:
+        """Take over one chain entry that the gateway reported; ``None`` when it is not of it.
+
+        Without a dispute: a further entry under the reference of an operation of ours.
+        """
+        with self._store.write() as session:
+            if dispute_id is None:
+                return adoption.adopt_twin(session, entry, at)
             return adoption.adopt_entry(session, dispute_id, entry, at)
+
+
+def _intend(session: Session, plan: Plan, events: Sequence[CaseEvent]) -> OperationRecord | Refusal:
+    """See ``SqlOperationBook.intend``; a refusal is given back, so that the events stay."""
+    case_row, case = _case(session, plan, events)
+    payment = lock_payment(session, plan.payment_id, plan.merchant_id)
+    now = wire_now(session)
+    # Its sender may be marking it sent at this moment: that must not be lost.
+    known = session.get(OperationRow, plan.key, with_for_update=True, populate_existing=True)
+    if known is not None and known.state != OperationState.INTENDED:
+        return to_record(known, now)
+    held = holder(session, plan, now)
+    if held is not None:
+        return MoneyHeld("another operation on this payment is under way", held.key)
+    if case is not None and superseded(case, plan):
+        owed = to_row(plan, now, OperationState.INTENDED)
+        return to_record(owed, now, _reported(session, case.case_id))
+    try:
+        reason = refusal(session, case, payment, plan, now)
+    except NotSupported as lacking:
+        return lacking
+    plan = plan.model_copy(update={"whole": whole(session, payment, plan)})
+    state = OperationState.REFUSED if reason else OperationState.INTENDED
+    row = to_row(plan, now, state, reason)
+    session.add(row)
+    session.flush()
+    if reason is not None and case_row is not None:
+        project(session, case_row)
+    return to_record(row, now)
+
+
+def _case(
+    session: Session, plan: Plan, events: Sequence[CaseEvent]
+) -> tuple[CaseRow | None, Case | None]:
+    """The dispute of which a plan is a step, with ``events`` recorded; neither where it is none."""
+    if plan.dispute_id is None:
+        return None, None
+    row = lock_case(session, plan.dispute_id)
+    fresh = append(session, row, events)
+    return row, project(session, row) if fresh else load_case(session, plan.dispute_id)
 
 
 def _yields(now: OperationState, to: OperationState) -> bool:
@@ -225,6 +262,23 @@ def _take_entry(session: Session, row: OperationRow, gateway_id: str | None) -> 
         session.delete(other)
         session.flush()
     row.gateway_id = gateway_id
+
+
+def _open_entry(session: Session, row: OperationRow, payment: PaymentRow) -> None:
+    """Give what the operation has made (PA, DB, CD, CP or RB) a row of its own to be guarded by."""
+    if row.gateway_id is None or not makes_entry(row):
+        return
+    root = root_of(row, payment.root_id)
+    entry = lock_payment(session, row.gateway_id, row.merchant_id)
+    entry.root_id, entry.entry_type = root, row.payment_type
+    entry.amount_minor, entry.currency = row.amount_minor, row.currency
+    entry.history_known = True
+    session.add(entry)
+    if row.payment_id == row.merchant_transaction_id:
+        # It stood under its own reference until it had an id.
+        row.payment_id = row.gateway_id
+        session.delete(payment)
+    session.flush()
 
 
 def _told_of(session: Session, row: OperationRow) -> str | None:

@@ -9,10 +9,12 @@ from sqlalchemy import select as select_values
 from sqlmodel import Session, col, func, select
 
 from disputes.ledger import Account, Posting
+from disputes.store.entries import OF_THEIR_OWN
 from disputes.store.records import ADOPTED, by_gateway_id, postings_of
 from disputes.store.tables import LedgerRow, OperationRow
 from disputes.vocabulary import PaymentType, Purpose
 
+_ALONE = (PaymentType.PA, PaymentType.DB, PaymentType.CD)
 #: Begins the source of what a fact posts: ``fact:{case_id}/{event_id}``.
 FACT = "fact:"
 
@@ -63,7 +65,8 @@ def post_operation(session: Session, row: OperationRow, root_id: str, moment: da
     if posted(session, row.key):
         return
     wanted = postings_of(session, row)
-    place = Place(row.merchant_id, root_id, entry_of(session, row), row.dispute_id, moment)
+    root = root_of(row, root_id)
+    place = Place(row.merchant_id, root, entry_of(session, row), row.dispute_id, moment)
     adopted = posted(session, f"{ADOPTED}{row.gateway_id}") if row.gateway_id else []
     if _moves(adopted) == _moves(wanted):
         return
@@ -96,13 +99,24 @@ def signed_moves() -> Subquery:
     return union_all(*sides).subquery()
 
 
+def makes_entry(row: OperationRow) -> bool:
+    """Whether an operation makes an entry of its own (PA, DB, CD, CP, RB); an increase does not."""
+    return row.payment_type in OF_THEIR_OWN and row.purpose != Purpose.INCREASE
+
+
+def root_of(row: OperationRow, root_id: str) -> str:
+    """Id of the payment's first entry: a credit or new payment is its own, under no other."""
+    alone = row.payment_type in _ALONE and row.referenced_id is None
+    return row.gateway_id if alone and row.gateway_id else root_id
+
+
 def entry_of(session: Session, row: OperationRow) -> str:
-    """The presented entry whose position an operation moves: a rebill is one of its own."""
-    if row.payment_type == PaymentType.RB and row.gateway_id:
+    """The entry whose position an operation moves: its own, or the one that it refunds."""
+    if makes_entry(row) and row.gateway_id:
         return row.gateway_id
-    if row.purpose == Purpose.GIVE_BACK:
-        rebill = by_gateway_id(session, row.referenced_id)
-        return rebill.gateway_id if rebill and rebill.gateway_id else row.payment_id
+    if row.payment_type == PaymentType.RF:
+        parent = by_gateway_id(session, row.referenced_id)
+        return parent.gateway_id if parent and parent.gateway_id else row.payment_id
     return row.payment_id
 
 

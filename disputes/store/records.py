@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlmodel import Session, bindparam, col, select
 
 from disputes.decode import canonical_of
-from disputes.ledger import Posting, entry_postings, operation_postings
+from disputes.ledger import ActsOn, Posting, entry_postings, operation_postings
 from disputes.operations import PAYMENT_TYPE, Operation, OperationRecord, Plan
 from disputes.store.tables import OperationRow
 from disputes.vocabulary import OperationState, PaymentType, Purpose
@@ -101,16 +101,22 @@ def postings_of(session: Session, row: OperationRow) -> tuple[Posting, ...]:
     """What a settled operation must have on the books; empty where it moves no money."""
     if row.amount_minor == 0:
         return ()
-    if row.purpose is not None:
-        return operation_postings(Purpose(row.purpose), row.amount_minor, row.currency)
     parent = by_gateway_id(session, row.referenced_id)
+    on = ActsOn(PaymentType(parent.payment_type), _purpose(parent)) if parent else None
+    purpose = _purpose(row)
+    if purpose is not None:
+        return operation_postings(purpose, row.amount_minor, row.currency, on)
     return entry_postings(
         PaymentType(row.payment_type),
         row.amount_minor,
         row.currency,
-        PaymentType(parent.payment_type) if parent else None,
+        on,
         undone=chain_depth(session, row) % 2 == 0,
     )
+
+
+def _purpose(row: OperationRow) -> Purpose | None:
+    return Purpose(row.purpose) if row.purpose else None
 
 
 def chain_depth(session: Session, row: OperationRow) -> int:

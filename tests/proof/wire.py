@@ -146,7 +146,7 @@ class Wire(Gateway):
         """Book a request by the gateway's rules; what it refuses it may keep as a dead line."""
         mtid, kind = call.merchant_transaction_id, call.payment_type.value
         amount, at = call.amount_minor or 0, self.loop.now
-        refusal = self.book.refusal(kind, amount, call.referenced_id)
+        refusal = self.book.refusal(kind, amount, call.referenced_id or "")
         if self.duplicate_rule and self.book.live(mtid):
             refusal = "800.110.100"
         if refusal:

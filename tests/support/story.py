@@ -24,6 +24,7 @@ from disputes.ledger import (
     IN_HAND,
     INCOME_AND_EXPENSE,
     Account,
+    ActsOn,
     Posting,
     entry_postings,
     fact_postings,
@@ -191,7 +192,7 @@ class Story:
         return self
 
     def refund(self, minor: int) -> "Story":
-        self.book.post(entry_postings(PaymentType.RF, minor, "EUR", PaymentType.DB))
+        self.book.post(entry_postings(PaymentType.RF, minor, "EUR", ActsOn(PaymentType.DB)))
         return self
 
     def opened(self, **changes: object) -> "Story":

@@ -1,0 +1,109 @@
+"""What has become of a payment's entry, summed from the operations on it, in minor units.
+
+What may be booked yet counts as booked: these sums decide how much more may move.
+"""
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, func, select
+
+from disputes.ledger import Levels
+from disputes.store.records import chain_depth
+from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.vocabulary import Finality, OperationState, PaymentType, Purpose
+
+_LEVELS = TypeAdapter(Levels)
+_GESTURES = (Purpose.CREDIT, Purpose.GOODWILL)
+_REFUSED = OperationState.REFUSED.value
+
+
+def moved(session: Session, entry_id: str, *types: PaymentType) -> int:
+    """Sum of the operations of some types that reference an entry."""
+    return _sum(
+        session,
+        OperationRow.referenced_id == entry_id,
+        col(OperationRow.payment_type).in_(types),
+    )
+
+
+def open_minor(session: Session, authorization: PaymentRow) -> int:
+    """What of an authorization, with its increases, is neither captured nor reversed."""
+    entry = authorization.payment_id
+    authorized = authorization.amount_minor + moved(session, entry, PaymentType.PA)
+    return authorized - moved(session, entry, PaymentType.CP, PaymentType.RV)
+
+
+def credited_minor(session: Session, entry_id: str, *purposes: Purpose) -> int:
+    """What credits (CD) tied to a payment paid out, less what of them came back."""
+    credits_ = select(OperationRow).where(
+        OperationRow.payment_id == entry_id,
+        col(OperationRow.purpose).in_(purposes or _GESTURES),
+        OperationRow.state != _REFUSED,
+    )
+    return sum(
+        row.amount_minor - (moved(session, row.gateway_id, PaymentType.RF) if row.gateway_id else 0)
+        for row in session.exec(credits_)
+    )
+
+
+def left_minor(session: Session, payment: PaymentRow) -> int:
+    """What may still be paid back: neither refunded, credited, reversed nor charged back."""
+    entry = payment.payment_id
+    returned = moved(session, entry, PaymentType.RF, PaymentType.RV)
+    returned += credited_minor(session, entry)
+    return payment.amount_minor - returned - _taken_minor(session, payment)
+
+
+def over_refunded_minor(session: Session, payment: PaymentRow) -> int:
+    """By how much more was paid back than was captured."""
+    entry = payment.payment_id
+    paid_back = moved(session, entry, PaymentType.RF) + credited_minor(session, entry)
+    return max(paid_back - payment.amount_minor, 0)
+
+
+def rebilled_minor(session: Session, entry_id: str, purpose: Purpose) -> int:
+    """Rebilled on an entry for one purpose."""
+    return _sum(
+        session, OperationRow.referenced_id == entry_id, OperationRow.purpose == purpose.value
+    )
+
+
+def charged_back(session: Session, entry_id: str) -> bool:
+    """Whether the gateway ever booked a chargeback on an entry, or may have."""
+    return moved(session, entry_id, PaymentType.CB) > 0
+
+
+def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
+    """Whether another dispute than ``but`` on an entry is undecided: it holds the money."""
+    cases = select(CaseRow.case_id).where(
+        CaseRow.payment_id == entry_id, CaseRow.finality == Finality.OPEN.value
+    )
+    return any(case_id != but for case_id in session.exec(cases))
+
+
+def _taken_minor(session: Session, payment: PaymentRow) -> int:
+    """What the bank holds of an entry: by the disputes' facts or by the gateway, the larger."""
+    held = select(CaseRow.levels_json).where(CaseRow.payment_id == payment.payment_id)
+    levels = [_LEVELS.validate_json(text) for text in session.exec(held) if text]
+    told = sum(
+        level.out_minor + level.network_refund_minor
+        for level in levels
+        if level.currency == payment.currency
+    )
+    chain = select(OperationRow).where(
+        OperationRow.payment_id == payment.payment_id,
+        col(OperationRow.payment_type).in_((PaymentType.CB, PaymentType.CR)),
+        OperationRow.state != _REFUSED,
+    )
+    booked = sum(
+        row.amount_minor * (-1 if chain_depth(session, row) % 2 else 1)
+        for row in session.exec(chain)
+    )
+    return max(told, booked)
+
+
+def _sum(session: Session, *conditions: ColumnElement[bool] | bool) -> int:
+    total = select(func.coalesce(func.sum(OperationRow.amount_minor), 0)).where(
+        *conditions, OperationRow.state != _REFUSED
+    )
+    return int(session.exec(total).one())
