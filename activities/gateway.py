@@ -11,10 +11,8 @@ from disputes.errors import NotFound
 from disputes.messages import Booking
 from disputes.operations import GatewayEntry, Payment
 from disputes.ports import GatewayPort, OperationBook, Register
+from disputes.refusals import RefusalKind, refusal_of
 from disputes.steps import AdoptBooking, AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
-
-#: A CB of ours refused with these: the gateway has one of its own (lifecycle row 24a).
-_ALREADY_CHARGED_BACK = ("700.400.400", "700.300.500")
 
 
 class GatewayActivities:
@@ -33,8 +31,9 @@ class GatewayActivities:
     async def book_chargeback(self, move: MoveMoney) -> MoneyMoved:
         """CB on the presented entry, or the gateway's own where it has booked one already."""
         moved = await self._run(move)
-        refused = any(op.result_code in _ALREADY_CHARGED_BACK for op in moved.operations)
-        if not refused:
+        kinds = {refusal_of(op.result_code).kind for op in moved.operations}
+        # Refused because the gateway has one of its own: that one is found (lifecycle row 24a).
+        if RefusalKind.ALREADY_CHARGED_BACK not in kinds:
             return moved
         plan = move.plan
         ask = AskPayment(

@@ -13,6 +13,7 @@ from disputes.errors import MoneyHeld
 from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
 from disputes.ports import GatewayPort, OperationBook, Said, Word
+from disputes.refusals import reason_of
 from disputes.steps import Hold, MoneyMoved
 from disputes.vocabulary import OperationState
 
@@ -217,4 +218,4 @@ def _is_of(entry: GatewayEntry, plan: Plan) -> bool:
 def _refused_because(said: Said) -> str:
     if said.unwritable:
         return "the gateway's two decimals cannot carry this amount; it must be booked by hand"
-    return f"the gateway refused it with {said.result_code}"
+    return reason_of(said.result_code)

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, TypedDict
 
+from disputes.refusals import RefusalKind, refusal_of
 from disputes.vocabulary import PaymentType
 
 
@@ -141,6 +142,9 @@ def explain(code: str) -> Explanation:
     book = _book()
     if group == "chargeback" and code not in book.exact:
         action = _CHARGEBACK_ACTION
+    refusal = refusal_of(code)
+    if refusal.kind is not RefusalKind.OTHER:
+        action = f"{action}; {refusal.what_to_do}"
     description = book.descriptions.get(code, "not in the list of known result codes")
     return {"code": code, "description": description, "group": group, "action": action}
 

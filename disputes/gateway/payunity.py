@@ -22,6 +22,8 @@ _WORDS: Final[Mapping[Verdict, Word]] = {
     Verdict.REVERSED: Word.NOTHING,
     Verdict.MANUAL: Word.MANUAL,
 }
+#: A wrong token or entity (protocol, section 2): nothing was looked at.
+_NO_ACCESS: Final = "800.900.300"
 #: Answers that prove that an entry will never be booked.
 _DEAD: Final = (Verdict.REFUSED, Verdict.NOT_SENT, Verdict.REVERSED)
 
@@ -58,6 +60,9 @@ class PayUnity:
             return Said(word=Word.NOTHING)
         except AmountNotRepresentable:
             return Said(word=Word.REFUSED, unwritable=True)
+        if reply.result_code == _NO_ACCESS:
+            # Turned away at the door: it goes out when the account's credentials are put right.
+            return Said(word=Word.NOTHING, result_code=reply.result_code)
         entry = reply.entry
         return Said(
             word=_WORDS.get(reply.verdict, Word.UNKNOWN),
