@@ -39,7 +39,7 @@ def several(entries: Sequence[Transaction], entity_id: str, *, paged: bool = Fal
 
 def _facts(entry: Transaction, code: str) -> Json:
     answer: Json = {"id": entry.id, "paymentType": entry.payment_type.value}
-    if entry.payment_type not in BACK_OFFICE:
+    if entry.payment_type not in BACK_OFFICE and not entry.referenced_id:
         # Answers of back-office operations carry neither brand nor card (section 2).
         answer |= _instrument(entry)
     if entry.referenced_id:

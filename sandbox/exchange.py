@@ -1,5 +1,6 @@
 """One request and its answer, noted in the request log without anything secret."""
 
+import re
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from sandbox.faults import Fault
 from sandbox.gateway import Gateway
 from sandbox.transactions import Transaction
 
+_REGISTRATION = re.compile(r"/registrations/[^/]+/")
 _MEDIA_TYPE = "application/json;charset=UTF-8"
 
 
@@ -22,7 +24,8 @@ class Exchange:
         self._fault: Fault | None = None
         self._line: dict[str, object] = {
             "method": request.method,
-            "path": request.url.path,
+            # A shopper's token is nobody else's to read.
+            "path": _REGISTRATION.sub("/registrations/.../", request.url.path),
             "payment_type": None,
             "merchant_transaction_id": None,
             "fault": None,

@@ -56,7 +56,8 @@ def read_order(form: Mapping[str, str], referenced_id: str | None) -> Order:
 
     Raises ``Refused``: with its ``parameter_errors`` where fields are missing or malformed.
     """
-    allowed = BACK_OFFICE if referenced_id else STANDALONE
+    # A PA on a PA increases it.
+    allowed = (*BACK_OFFICE, PaymentType.PA) if referenced_id else STANDALONE
     errors = [
         # A card number is never repeated, not even a malformed one.
         _error(name, "is invalid", None if name == "card.number" else form[name])

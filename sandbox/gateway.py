@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from disputes.vocabulary import PaymentType
 from sandbox import codes
@@ -56,9 +57,27 @@ class Gateway:
         named = order.merchant_transaction_id
         if self.settings.refuse_duplicates and named and self.book.named(order.entity_id, named):
             raise Refused(codes.DUPLICATE)
-        if order.payment_type in BACK_OFFICE:
+        if order.referenced_id or order.payment_type in BACK_OFFICE:
+            self._check_switches(order, referenced)
             return decide(order, referenced, self.book)
         return order.amount_minor or 0
+
+    def _check_switches(self, order: Order, referenced: Transaction | None) -> None:
+        """What this acquirer does not do, or no longer."""
+        if order.payment_type is PaymentType.CB and not self.settings.merchant_chargebacks:
+            raise Refused("700.400.402")
+        if order.payment_type is not PaymentType.CP or referenced is None:
+            return
+        if not self.settings.captures:
+            raise Refused("700.400.101")
+        captures = [
+            it for it in self.book.children(referenced.id) if it.payment_type is order.payment_type
+        ]
+        if captures and not self.settings.multiple_captures:
+            raise Refused("700.400.100")
+        age = datetime.now(UTC) - datetime.fromisoformat(referenced.booked_at)
+        if age.total_seconds() >= self.settings.authorization_valid_s:
+            raise Refused("700.300.400")
 
     def _done(self, order: Order) -> str:
         if order.payment_type is PaymentType.CB and self.settings.chargeback_answers_reason:

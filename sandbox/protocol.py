@@ -25,6 +25,7 @@ class Protocol:
         return [
             Route("/v1/payments", self.post, methods=["POST"]),
             Route("/v1/payments/{id}", self.post, methods=["POST"]),
+            Route("/v1/registrations/{registration_id}/payments", self.post, methods=["POST"]),
             Route("/v1/payments/{id}", self.read, methods=["GET"]),
             Route("/v1/query/{id}", self.read, methods=["GET"]),
             Route("/v1/query", self.read, methods=["GET"]),
@@ -53,6 +54,8 @@ class Protocol:
     async def _admit(self, request: Request, exchange: Exchange) -> Order:
         referenced_id: str | None = request.path_params.get("id")
         form = read_form(await request.body())
+        if registration_id := request.path_params.get("registration_id"):
+            form["registrationId"] = registration_id
         exchange.about(entity_of(form), form.get("paymentType"), form.get("merchantTransactionId"))
         self._check_credentials(request, exchange.entity_id)
         limit = self._gateway.settings.post_limit_per_minute

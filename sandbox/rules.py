@@ -29,6 +29,7 @@ class Tree(Protocol):
 
 
 _REFERENCES = {
+    T.PA: {T.PA},
     T.CP: {T.PA},
     T.RV: {T.PA, T.DB, T.CD},
     T.RF: {T.CP, T.DB, T.RB, T.CD},
@@ -37,6 +38,7 @@ _REFERENCES = {
     T.CR: {T.CB, T.CR},
 }
 _UNKNOWN_REFERENCE = {
+    T.PA: "700.100.100",
     T.CP: "700.400.510",
     T.RV: "700.400.530",
     T.RF: "600.200.500",
@@ -44,7 +46,11 @@ _UNKNOWN_REFERENCE = {
     T.CB: "700.400.550",
     T.CR: "700.400.420",
 }
-_WRONG_TYPE = _UNKNOWN_REFERENCE | {T.RF: "700.400.520", T.RB: "700.100.700"}
+_WRONG_TYPE = _UNKNOWN_REFERENCE | {
+    T.PA: "700.100.700",
+    T.RF: "700.400.520",
+    T.RB: "700.100.700",
+}
 
 
 def decide(order: Order, referenced: Transaction | None, tree: Tree) -> int:
@@ -89,10 +95,24 @@ def _charged_back(tree: Tree, entry: Transaction) -> bool:
     return any(t.payment_type is T.CB for t in tree.children(entry.id))
 
 
+def _open(tree: Tree, authorization: Transaction) -> int:
+    """What of an authorization, with its increases, is neither captured nor reversed."""
+    authorized = authorization.amount_minor + _sum(tree, authorization.id, T.PA)
+    return authorized - _sum(tree, authorization.id, T.CP, T.RV)
+
+
+def _increase(asked: int | None, authorization: Transaction, tree: Tree) -> int:
+    if asked is None:
+        raise Refused(codes.NO_AMOUNT)
+    if _open(tree, authorization) <= 0:
+        raise Refused("700.300.300")
+    return asked
+
+
 def _capture(asked: int | None, authorization: Transaction, tree: Tree) -> int:
     if asked is None:
         raise Refused(codes.NO_AMOUNT)
-    if asked > authorization.amount_minor - _sum(tree, authorization.id, T.CP, T.RV):
+    if asked > _open(tree, authorization):
         raise Refused("700.400.100")
     return asked
 
@@ -100,8 +120,7 @@ def _capture(asked: int | None, authorization: Transaction, tree: Tree) -> int:
 def _reverse(asked: int | None, target: Transaction, tree: Tree) -> int:
     if _charged_back(tree, target):
         raise Refused("700.300.600")
-    taken = _sum(tree, target.id, T.CP, T.RV, T.RF)
-    open_amount = target.amount_minor - taken
+    open_amount = _open(tree, target) - _sum(tree, target.id, T.RF)
     amount = open_amount if asked is None else asked
     partial = amount < target.amount_minor and target.payment_type is not T.PA
     if amount > open_amount or open_amount == 0 or partial:
@@ -158,6 +177,7 @@ def _reverse_chargeback(asked: int | None, link: Transaction, tree: Tree) -> int
 
 
 _AMOUNTS: dict[T, Callable[[int | None, Transaction, Tree], int]] = {
+    T.PA: _increase,
     T.CP: _capture,
     T.RV: _reverse,
     T.RF: _refund,

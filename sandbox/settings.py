@@ -14,6 +14,10 @@ class Settings(BaseModel):
         throttle_http_status: status of a throttled answer: unconfirmed (section 10).
         chargeback_answers_reason: a booked CB answers with its reason as result code, not with the
             ordinary success: unconfirmed (section 2).
+        captures: authorizations can be captured (section 2).
+        multiple_captures: more than once (section 2).
+        authorization_valid_s: how long an authorization can be captured: judgement (section 8).
+        merchant_chargebacks: a merchant may post a CB: unconfirmed (section 10).
         refuse_duplicates: a second post under a merchantTransactionId is refused; off on the
             platform by default (section 5).
     """
@@ -25,4 +29,8 @@ class Settings(BaseModel):
     post_limit_per_minute: int = Field(default=200, ge=0)
     throttle_http_status: int = Field(default=429, ge=200, le=599)
     chargeback_answers_reason: bool = False
+    captures: bool = True
+    multiple_captures: bool = True
+    authorization_valid_s: int = Field(default=7 * 24 * 60 * 60, ge=0)
+    merchant_chargebacks: bool = True
     refuse_duplicates: bool = False
