@@ -218,13 +218,18 @@ class Dispute:
 
     def ruled(self, outcome: Outcome, minor: int | None = None) -> None:
         """The bank rules; ``minor`` returns to the merchant."""
-        ruling = BankRuling(
-            ruling_id=f"R-{len(self.events)}",
-            outcome=outcome,
-            decided_at=self.now,
-            merchant_amount=Money.of(minor, "EUR") if minor else None,
+        self.record(self.ruling(outcome, minor))
+
+    def ruling(self, outcome: Outcome, minor: int | None = None) -> Ruled:
+        """A ruling of this moment."""
+        return Ruled(
+            ruling=BankRuling(
+                ruling_id=f"R-{len(self.events)}",
+                outcome=outcome,
+                decided_at=self.now,
+                merchant_amount=Money.of(minor, "EUR") if minor else None,
+            )
         )
-        self.record(Ruled(ruling=ruling))
 
     def charged_again(self) -> None:
         """The bank takes back what it had reinstated."""
