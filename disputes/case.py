@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Self
 
-from disputes.events import CaseEvent, Held, Place, TimerKind
+from disputes.events import (
+    ArbitrationFiled,
+    CaseEvent,
+    Held,
+    Place,
+    PreArbitrationAnswered,
+    Submitted,
+    TimerKind,
+)
 from disputes.messages import AddEvidence
 from disputes.notice import DisputeNotice
 from disputes.operations import Operation, Payment
@@ -196,6 +204,16 @@ class Case:
     def skip(self, event: CaseEvent, reason: str) -> Self:
         """The case unchanged, with the reason why an event changed nothing."""
         return replace(self, skipped=(*self.skipped, (event.event_id, reason)))
+
+
+def answers_open_stage(case: Case, body: Held) -> bool:
+    """Whether an answer was given to the stage that is open; what is no answer always fits.
+
+    We may learn of a stage only after we have answered the one before it: then it is still open.
+    """
+    if not isinstance(body, Submitted | PreArbitrationAnswered | ArbitrationFiled):
+        return True
+    return body.stage in (None, case.stage) and body.cycle in (None, case.cycle)
 
 
 def evidence_gaps(case: Case) -> dict[str, Missing]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from disputes import messages
-from disputes.case import Case, evidence_complete, missing_evidence
+from disputes.case import Case, answers_open_stage, evidence_complete, missing_evidence
 from disputes.decode import canonical, differing, json_of, sha256
 from disputes.errors import (
     Conflict,
@@ -121,7 +121,7 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
             return _answer(case, command, now)
         case messages.FileArbitration():
             _in_time(case, now)
-            filing = ArbitrationFiled(filing=command)
+            filing = ArbitrationFiled(filing=command, stage=case.stage, cycle=case.cycle)
             return _four_eyes(case, name, filing, command.filed_by, case.disputed_minor, now)
         case messages.AcceptLiability():
             return _accept(case, command, now)
@@ -201,12 +201,21 @@ def _submitted(case: Case, command: messages.SubmitRepresentment, now: datetime)
             raise IncompleteEvidence(["no rule names the evidence for this reason code"])
         if missing:
             raise IncompleteEvidence(list(missing))
-    return Submitted(submission=command, packet_sha256=packet_sha256(case, command.narrative))
+    return _packet(case, command)
+
+
+def _packet(case: Case, command: messages.SubmitRepresentment) -> Submitted:
+    return Submitted(
+        submission=command,
+        packet_sha256=packet_sha256(case, command.narrative),
+        stage=case.stage,
+        cycle=case.cycle,
+    )
 
 
 def _answer(case: Case, command: messages.AnswerPreArbitration, now: datetime) -> tuple[Body, ...]:
     _in_time(case, now)
-    answered = PreArbitrationAnswered(answer=command)
+    answered = PreArbitrationAnswered(answer=command, stage=case.stage, cycle=case.cycle)
     if command.decision == "decline":
         return (answered,)
     amount = _amount(case, command.amount, case.disputed_minor)
@@ -269,7 +278,7 @@ def _decide(case: Case, name: str, command: messages.Decide, now: datetime) -> t
     decided = ApprovalDecided(decision=command, approved=name == "approve")
     if name == "decline":
         return (decided,)
-    if not POSSIBLE[request.command](case):
+    if not POSSIBLE[request.command](case) or not answers_open_stage(case, request.body):
         raise IllegalTransition(case.status.value, request.command, ["decline", *allowed(case)])
     return (decided, _released(case, request.body, now))
 
@@ -361,5 +370,4 @@ def policy_at_last_call(case: Case, now: datetime) -> tuple[Body, ...]:
         return ()
     if not evidence_complete(case):
         return ()
-    submission = messages.SubmitRepresentment(submitted_by=POLICY)
-    return (Submitted(submission=submission, packet_sha256=packet_sha256(case, None)),)
+    return (_packet(case, messages.SubmitRepresentment(submitted_by=POLICY)),)

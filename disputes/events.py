@@ -78,7 +78,14 @@ class EvidenceWithdrawn(Durable):
     withdrawal: messages.WithdrawEvidence
 
 
-class Submitted(Durable):
+class _Answer(Durable):
+    """What answers the network: it names the stage and cycle that were open when it was given."""
+
+    stage: Stage | None = None
+    cycle: int | None = None
+
+
+class Submitted(_Answer):
     """The representment (or pre-arbitration attempt) went out; the packet's hash is kept."""
 
     kind: Literal["submitted"] = "submitted"
@@ -94,14 +101,14 @@ class LiabilityAccepted(Durable):
     amount_minor: int
 
 
-class PreArbitrationAnswered(Durable):
+class PreArbitrationAnswered(_Answer):
     """The merchant answered the issuer's pre-arbitration."""
 
     kind: Literal["pre_arbitration_answered"] = "pre_arbitration_answered"
     answer: messages.AnswerPreArbitration
 
 
-class ArbitrationFiled(Durable):
+class ArbitrationFiled(_Answer):
     """The merchant went to arbitration."""
 
     kind: Literal["arbitration_filed"] = "arbitration_filed"

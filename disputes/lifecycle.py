@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from disputes import chain, facts, network
-from disputes.case import Approval, Case, Rebill
+from disputes.case import Approval, Case, Rebill, answers_open_stage
 from disputes.deadlines import due_when_known
 from disputes.events import (
     ApprovalDecided,
@@ -117,7 +117,6 @@ def _command(
     | RebillRequested,
 ) -> Case:
     """Commands were checked when they were accepted; facts that came later may overtake them."""
-    overtaken = "overtaken by an earlier fact"
     if case.notice is None and not isinstance(body, EvidenceAdded | EvidenceWithdrawn):
         return case.skip(event, "the case has no notice yet")
     match body:
@@ -127,15 +126,30 @@ def _command(
             gone = body.withdrawal.evidence_id
             kept = tuple(item for item in case.evidence if item.evidence_id != gone)
             return facts.settle_readiness(replace(case, evidence=kept))
-        case Submitted():
-            return _submitted(case, event, body)
         case RebillRequested():
             rebill = Rebill(body.rebill_id, body.amount_minor)
             return replace(case, rebills=(*case.rebills, rebill))
         case LiabilityAccepted():
             return _accepted(case, event, body)
-        case PreArbitrationAnswered() | ArbitrationFiled() if not case.answerable:
-            return case.skip(event, overtaken)
+        case Submitted() | PreArbitrationAnswered() | ArbitrationFiled():
+            return _answer(case, event, body)
+        case _:
+            assert_never(body)
+
+
+def _answer(
+    case: Case, event: CaseEvent, body: Submitted | PreArbitrationAnswered | ArbitrationFiled
+) -> Case:
+    if isinstance(body, Submitted):
+        # It has gone out, whatever it is worth.
+        case = replace(case, submitted_at=event.at, packet_sha256=body.packet_sha256)
+    if not case.answerable:
+        return case.skip(event, "overtaken by an earlier fact")
+    if not answers_open_stage(case, body):
+        return case.skip(event, "it answered an earlier stage: this one is open still")
+    match body:
+        case Submitted():
+            return _submitted(case)
         case PreArbitrationAnswered():
             return _answered(case, event, body)
         case ArbitrationFiled():
@@ -144,11 +158,8 @@ def _command(
             assert_never(body)
 
 
-def _submitted(case: Case, event: CaseEvent, body: Submitted) -> Case:
+def _submitted(case: Case) -> Case:
     """Row 7: allocation's one response is the pre-arbitration attempt itself."""
-    case = replace(case, submitted_at=event.at, packet_sha256=body.packet_sha256)
-    if not case.answerable:
-        return case.skip(event, "sent, but the case was decided by an earlier fact")
     files = case.opened_terms.flow is Flow.ALLOCATION and case.stage is Stage.CHARGEBACK
     return replace(
         case,

@@ -1,0 +1,78 @@
+"""An answer is to the stage that was open when it was given, and in time or not."""
+
+import pytest
+
+from disputes.errors import IllegalTransition
+from disputes.messages import AnswerPreArbitration, Decide, FileArbitration, SubmitRepresentment
+from disputes.status import timeline_of
+from disputes.vocabulary import Flow, NetworkEventKind, Outcome, Stage, Status
+from tests.support.story import Story, day, terms
+
+SUBMIT = SubmitRepresentment(submitted_by="ann")
+DECLINE = AnswerPreArbitration(decision="decline", answered_by="ann")
+APPROVE = Decide(request_id="D-1-A1", decided_by="bob")
+EARLIER = "it answered an earlier stage: this one is open still"
+
+
+def charged_back(**changes: object) -> Story:
+    return Story(terms(**changes)).sale().opened().payment().gateway()
+
+
+def inquiry(**changes: object) -> Story:
+    return Story(terms(**changes)).sale().opened(stage=Stage.INQUIRY).payment()
+
+
+@pytest.mark.parametrize("flow", [Flow.COLLABORATION, Flow.ALLOCATION])
+def test_the_answer_to_an_inquiry_is_none_to_the_chargeback_told_after_it(flow: Flow) -> None:
+    """Escalated on day 4, answered as an inquiry on day 5, told on day 6: its clock runs on."""
+    story = inquiry(flow=flow).on(5).evidence().command("submit_representment", SUBMIT)
+    story.on(6).network(NetworkEventKind.ESCALATED, 4, respond_by=day(34))
+
+    assert story.case.stage is Stage.CHARGEBACK
+    assert story.standing() is Status.READY
+    assert EARLIER in {entry.ignored for entry in timeline_of(story.case)}
+
+    story.command("submit_representment", SUBMIT)
+    assert story.standing() is Status.UNDER_REVIEW
+
+
+def test_an_answered_inquiry_that_escalates_afterwards_is_collecting_again() -> None:
+    story = inquiry().on(3).evidence().command("submit_representment", SUBMIT)
+    assert story.standing() is Status.UNDER_REVIEW
+
+    story.network(NetworkEventKind.ESCALATED, 4, respond_by=day(34))
+    assert story.standing() is Status.READY
+
+
+def test_a_representment_is_no_answer_to_the_pre_arbitration_or_the_next_cycle() -> None:
+    pre_arbitration = charged_back().on(5).evidence().command("submit_representment", SUBMIT)
+    pre_arbitration.on(6).network(NetworkEventKind.PRE_ARBITRATION_OPENED, 4)
+    second = charged_back().on(5).evidence().command("submit_representment", SUBMIT)
+    second.on(6).ruled(Outcome.MERCHANT_WON, 2)
+    second.network(NetworkEventKind.SECOND_CHARGEBACK, 3, respond_by=day(30))
+
+    for story in (pre_arbitration, second):
+        assert story.case.answerable
+        assert story.case.respond_by is not None
+
+
+def test_an_answer_to_pre_arbitration_is_none_to_a_second_chargeback() -> None:
+    answered = charged_back().network(NetworkEventKind.PRE_ARBITRATION_OPENED, 5).on(8)
+    answered.command("answer_pre_arbitration", DECLINE)
+    filed = charged_back(flow=Flow.ALLOCATION)
+    filed.network(NetworkEventKind.PRE_ARBITRATION_DECLINED, 5).on(8)
+    filed.command("file_arbitration", FileArbitration(filed_by="ann"))
+
+    for story in (answered, filed):
+        story.on(9).network(NetworkEventKind.SECOND_CHARGEBACK, 7, respond_by=day(40))
+        assert (story.case.stage, story.standing()) == (Stage.CHARGEBACK, Status.COLLECTING)
+
+
+def test_an_answer_that_waits_for_approval_is_not_given_to_another_stage() -> None:
+    story = inquiry(submission_needs_approval=True).on(1).evidence()
+    story.command("submit_representment", SUBMIT)
+    story.network(NetworkEventKind.ESCALATED, 2)
+
+    with pytest.raises(IllegalTransition):
+        story.command("approve", APPROVE)
+    assert story.standing() is Status.READY
