@@ -4,119 +4,44 @@ Generated histories of the pure core: a machine lets facts happen, arrive late, 
 order, and calls succeed, be refused or stay in doubt, and settles the books on the way.
 """
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from disputes.case import Case
-from disputes.chain import booked_minor, next_plan, target_minor
+from disputes.chain import booked_minor, target_minor
 from disputes.events import (
     Body,
     CaseEvent,
     LiabilityAccepted,
     Opened,
-    OperationReported,
     PaymentKnown,
     Reported,
     Ruled,
     Submitted,
 )
-from disputes.ledger import (
-    Account,
-    entry_postings,
-    fact_postings,
-    levels,
-    operation_postings,
-)
-from disputes.lifecycle import advance
+from disputes.ledger import Account, Levels, Posting, fact_postings, operation_postings
 from disputes.messages import AcceptLiability, BankRuling, NetworkEvent, SubmitRepresentment
-from disputes.operations import Operation, Payment
+from disputes.operations import Payment
 from disputes.status import attention
-from disputes.vocabulary import (
-    Flow,
-    NetworkEventKind,
-    OperationState,
-    Outcome,
-    PaymentType,
-    Stage,
-)
-from tests.support.story import PAYMENT_ID, Book, day, euros, gateway_id, notice, terms
+from disputes.vocabulary import Flow, NetworkEventKind, Outcome, PaymentType, Purpose, Stage
+from tests.proof.lives import Life
+from tests.support.story import PAYMENT_ID, day, euros, notice, terms
 
 AMOUNTS = ("10.00", "40.00", "91.00", "92.00")
 #: Kinds of which the order of arrival is told apart by the moment alone.
 KINDS = tuple(NetworkEventKind)
 FEES = (NetworkEventKind.FEE_CHARGED, NetworkEventKind.FEE_RETURNED)
-
-
-@dataclass
-class Life:
-    """One case as one observer sees it arrive, with its own gateway and books."""
-
-    case: Case = field(default_factory=lambda: Case(case_id="D-1"))
-    book: Book = field(default_factory=Book)
-    entries: int = 100
-
-    def __post_init__(self) -> None:
-        self.book.post(entry_postings(PaymentType.DB, 9200, "EUR"))
-
-    def tell(self, event_id: str, at: float, body: Body) -> None:
-        """One event, and what it changes on the books; their identity holds at every posting."""
-        event = CaseEvent(
-            sequence=len(self.case.events) + 1,
-            event_id=event_id,
-            at=day(at),
-            recorded_at=day(100),
-            actor="test",
-            body=body,
-        )
-        before, self.case = self.case, advance(self.case, event)
-        self.book.post(fact_postings(levels(before), levels(self.case)))
-
-    def call(self, state: OperationState = OperationState.SETTLED) -> None:
-        """The next call that the case owes, and what became of it."""
-        plan = next_plan(self.case)
-        if plan is None:
-            return
-        booked = state is OperationState.SETTLED
-        self.entries += 1
-        operation = Operation(
-            key=plan.key,
-            purpose=plan.purpose,
-            state=state,
-            payment_type=plan.payment_type,
-            amount_minor=plan.amount_minor,
-            currency="EUR",
-            referenced_id=plan.referenced_id,
-            gateway_id=gateway_id(self.entries) if booked else None,
-        )
-        self.tell(f"operation:{len(self.case.events)}", 101, OperationReported(operation=operation))
-        if booked:
-            self.book.post(operation_postings(plan.purpose, plan.amount_minor, "EUR"))
-
-    def rest(self) -> None:
-        """Every call that is owed; a case that never stops calling is wrong."""
-        for _call in range(60):
-            if next_plan(self.case) is None:
-                return
-            self.call()
-        raise AssertionError("the case never stops calling")
-
-    @property
-    def end(self) -> tuple[object, ...]:
-        """What may not depend on the order of arrival."""
-        case = self.case
-        return (case.status, case.stage, case.cycle, case.finality, levels(case))
-
-    def positions(self, *, mirrored: bool) -> dict[Account, int]:
-        """Every account that is not zero; else ``acquirer`` and ``unmirrored`` as one."""
-        balances = Counter(self.book.balances)
-        if not mirrored:
-            balances[Account.ACQUIRER] += balances.pop(Account.UNMIRRORED, 0)
-        return {account: minor for account, minor in balances.items() if minor}
 
 
 class Histories(RuleBasedStateMachine):
@@ -129,8 +54,8 @@ class Histories(RuleBasedStateMachine):
     def open(self, flow: Flow, stage: Stage) -> None:
         self.lives = (Life(), Life())
         self.number = 0
-        self.on_the_way: list[tuple[str, float, Body]] = []
-        self.delivered: list[tuple[str, float, Body]] = []
+        self.on_the_way: list[tuple[str, datetime, Body]] = []
+        self.delivered: list[tuple[str, datetime, Body]] = []
         opened = Opened(notice=notice(stage=stage), terms=terms(flow=flow))
         payment = Payment(
             payment_id=PAYMENT_ID,
@@ -140,12 +65,13 @@ class Histories(RuleBasedStateMachine):
             currency="EUR",
         )
         for life in self.lives:
-            life.tell("payment", 0, PaymentKnown(payment=payment))
+            life.tell("payment", day(0), PaymentKnown(payment=payment))
         self._happen("notice", 0, opened)
 
     def _happen(self, event_id: str, at: float, body: Body) -> None:
-        self.lives[0].tell(event_id, at, body)
-        self.on_the_way.append((event_id, at, body))
+        fact = (event_id, day(at), body)
+        self.lives[0].tell(*fact)
+        self.on_the_way.append(fact)
 
     @rule(
         at=st.integers(0, 9),
@@ -202,7 +128,7 @@ class Histories(RuleBasedStateMachine):
         """Ours keep their order among themselves, so both hear of it now."""
         self.number += 1
         for life in self.lives:
-            life.tell(f"{body.kind}:{self.number}", at, body)
+            life.tell(f"{body.kind}:{self.number}", day(at), body)
 
     @precondition(lambda self: self.on_the_way)
     @rule(data=st.data())
@@ -228,6 +154,7 @@ class Histories(RuleBasedStateMachine):
             assert 0 <= case.out_minor <= case.disputed_minor
             assert 0 <= case.loss_minor <= case.out_minor
             assert sum(life.book.balances.values()) == 0
+            assert life.book.balances[Account.ACQUIRER] == life.gateway.total
 
     def teardown(self) -> None:
         """All has arrived and every call is booked: both cases and both books are the same."""
@@ -253,5 +180,38 @@ TestHistories.settings = settings(
     max_examples=2000,
     stateful_step_count=8,
     deadline=None,
+    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def _by_arrival(event: CaseEvent) -> tuple[int]:
+    return (event.sequence,)
+
+
+def _all_taken(_purpose: Purpose, minor: int, currency: str) -> tuple[Posting, ...]:
+    return operation_postings(Purpose.BOOK, minor, currency)
+
+
+def _losses_stay(before: Levels, after: Levels) -> tuple[Posting, ...]:
+    return tuple(line for line in fact_postings(before, after) if line.text != "loss undone")
+
+
+#: Mistakes put into the rules on purpose: what they take the place of, and with what.
+MISTAKES: dict[str, tuple[str, Callable[..., object]]] = {
+    "arrival counts": ("disputes.lifecycle.order", _by_arrival),
+    "all that is booked is a chargeback": ("tests.proof.lives.operation_postings", _all_taken),
+    "a loss is never undone": ("tests.proof.lives.fact_postings", _losses_stay),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_put_into_the_rules_is_caught(
+    mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(*MISTAKES[mistake])
+    search = settings(
+        TestHistories.settings, max_examples=500, phases=[Phase.generate], database=None
+    )
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Histories, settings=search)
