@@ -124,7 +124,6 @@ def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., obj
             reason_code=notice.reason_code,
             region=notice.region,
             currency=(notice.settled_amount or notice.amount).currency,
-            stage=notice.stage,
             rulebook=rules,
             policy=adapters.policy,
             acquirer=adapters.entities.acquirer_of(notice.merchant_id),

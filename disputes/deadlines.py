@@ -30,9 +30,10 @@ def opening_deadline(notice: DisputeNotice, terms: CaseTerms) -> tuple[datetime 
         return _alert_deadline(notice, terms)
     if notice.respond_by is not None:
         return notice.respond_by, False
-    if terms.flow is Flow.NONE:
+    if terms.flow is Flow.NONE and notice.stage is not Stage.INQUIRY:
         return None, False
     days = {
+        Stage.INQUIRY: terms.inquiry_days,
         Stage.PRE_ARBITRATION: terms.pre_arbitration_answer_days,
         Stage.ARBITRATION: terms.arbitration_days,
     }.get(notice.stage, terms.respond_days)

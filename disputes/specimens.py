@@ -158,6 +158,7 @@ def _opened(stage: Stage, flow: Flow, **changes: object) -> Opened:
         flow=flow,
         checklist=Checklist(ruled=True, paths=(EvidencePath(path="any", all_of=("invoice",)),)),
         respond_days=30,
+        inquiry_days=20,
         pre_arbitration_answer_days=30,
         arbitration_days=10,
         issuer_answer_days=30,

@@ -80,6 +80,8 @@ class CaseTerms(_Pinned):
     checklist: Checklist
     #: merchant's answer to the chargeback: shortest window less acquirer_days
     respond_days: int | None
+    #: merchant's answer to an inquiry: shortest window less acquirer_days
+    inquiry_days: int | None = None
     #: merchant's answer to the issuer's pre-arbitration: shortest window less acquirer_days
     pre_arbitration_answer_days: int | None
     #: merchant's filing of arbitration (allocation): shortest window less acquirer_days

@@ -14,7 +14,7 @@ from disputes.lifecycle import HOLDS, advance, fold
 from disputes.messages import Command
 from disputes.notice import DisputeNotice
 from disputes.operations import Operation, Payment
-from disputes.vocabulary import PaymentType
+from disputes.vocabulary import NetworkEventKind, PaymentType
 from workflows.messages import notice_faults, payload_sha256, read_signal, shown_name
 
 _ACTORS = (
@@ -64,7 +64,8 @@ class Docket:
         if known:
             self.case = fold(self.case.case_id, known)
             payment = self.case.payment
-            self.payment_stale = payment is None or not payment.known
+            asked = payment is not None and payment.known
+            self.payment_stale = not asked or _escalated_since_asked(self.case)
         self._recorded = self._handed = self.sequence
 
     def hand_over(self) -> tuple[CaseEvent, ...]:
@@ -150,6 +151,7 @@ class Docket:
         if known is None:
             actor = "bank" if isinstance(body, events.Ruled) else "network"
             self.append(body, now, actor=actor, event_id=event_id, at=at)
+            self.payment_stale = self.payment_stale or _escalates(body)
         elif known.body != body:
             self.unfit(name, args, "known already with other content", now)
 
@@ -219,6 +221,20 @@ class Docket:
         if operation is not None:
             # The entry may have been told before it was known which operation of ours it is.
             self.operation(operation, now)
+
+
+def _escalates(body: Body) -> bool:
+    return isinstance(body, events.Reported) and body.event.kind is NetworkEventKind.ESCALATED
+
+
+def _escalated_since_asked(case: Case) -> bool:
+    """Whether refunds made since the inquiry must be read again (lifecycle row 3)."""
+    for event in reversed(case.events):
+        if isinstance(event.body, events.PaymentKnown):
+            return False
+        if _escalates(event.body):
+            return True
+    return False
 
 
 def _is_echo(event: CaseEvent) -> bool:

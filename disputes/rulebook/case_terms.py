@@ -5,7 +5,7 @@ from collections.abc import Collection
 from disputes.policy import Policy
 from disputes.rulebook.rulebook import Rulebook
 from disputes.terms import CaseTerms
-from disputes.vocabulary import Flow, Network, Stage
+from disputes.vocabulary import Flow, Network
 
 _INQUIRY = ("inquiry", "retrieval")
 _RESPONSE = {
@@ -21,7 +21,6 @@ def terms_for(
     reason_code: str,
     region: str | None,
     currency: str,
-    stage: Stage,
     rulebook: Rulebook,
     policy: Policy,
     acquirer: str = "default",
@@ -29,9 +28,8 @@ def terms_for(
     """Terms of a case, from the fields of its notice.
 
     ``currency`` is the case's (ISO 4217), ``acquirer`` a name of the policy's capability table.
-    ``respond_days`` is the window of the inquiry when the notice opens one, and of the chargeback
-    otherwise. Windows: lifecycle, Deadlines; our own are shortened by the policy's
-    ``acquirer_days``, but never below one day.
+    Windows: lifecycle, Deadlines; our own are shortened by the policy's ``acquirer_days``, but
+    never below one day.
     """
     reason = rulebook.reason(network, reason_code)
     flow = rulebook.flow(network, reason_code)
@@ -49,7 +47,8 @@ def terms_for(
         fraud=reason is not None and reason.category == "fraud",
         flow=flow,
         checklist=rulebook.checklist(network, reason_code),
-        respond_days=ours(_INQUIRY if stage is Stage.INQUIRY else _RESPONSE[flow]),
+        respond_days=ours(_RESPONSE[flow]),
+        inquiry_days=ours(_INQUIRY),
         pre_arbitration_answer_days=ours(("pre_arbitration_response",)),
         arbitration_days=ours(("arbitration",)),
         issuer_answer_days=rulebook.issuer_days(

@@ -48,7 +48,7 @@ def test_without_a_window_nothing_is_invented_and_the_policys_days_count() -> No
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
-        (Stage.INQUIRY, utc(12, 2)),
+        (Stage.INQUIRY, utc(11, 22)),
         (Stage.CHARGEBACK, utc(12, 2)),
         (Stage.PRE_ARBITRATION, utc(11, 22)),
         (Stage.ARBITRATION, utc(11, 12)),
@@ -68,6 +68,7 @@ def test_an_alert_acts_until_it_expires_and_by_the_policys_days_if_nobody_says_w
 
 def test_where_the_scheme_knows_no_answer_there_is_no_deadline() -> None:
     assert respond_by({"flow": Flow.NONE}) is None
+    assert respond_by({"flow": Flow.NONE}, stage=Stage.INQUIRY) == utc(11, 22)
 
 
 def test_a_fact_opens_its_stage_on_its_own_day() -> None:
@@ -76,6 +77,13 @@ def test_a_fact_opens_its_stage_on_its_own_day() -> None:
     story.network(NetworkEventKind.PRE_ARBITRATION_OPENED, 10)
 
     assert story.case.respond_by == utc(12, 12)
+
+
+def test_an_escalation_without_a_deadline_has_the_chargebacks_window_not_the_inquirys() -> None:
+    story = Story().opened(stage=Stage.INQUIRY).network(NetworkEventKind.ESCALATED, 10)
+
+    assert story.case.respond_by == utc(12, 12)
+    assert "deadline_unknown" not in attention(story.case)
 
 
 def test_the_ladder_the_last_call_and_the_deadline_come_in_this_order() -> None:

@@ -6,7 +6,7 @@ import pytest
 from disputes.policy import Policy, parse_policy
 from disputes.rulebook import load, terms_for
 from disputes.terms import CaseTerms
-from disputes.vocabulary import Flow, Network, Stage
+from disputes.vocabulary import Flow, Network
 
 BUILT_IN = Policy(version="built-in")
 
@@ -16,7 +16,6 @@ def terms(
     code: str,
     *,
     region: str | None = None,
-    stage: Stage = Stage.CHARGEBACK,
     currency: str = "EUR",
     policy: Policy = BUILT_IN,
     acquirer: str = "default",
@@ -26,7 +25,6 @@ def terms(
         reason_code=code,
         region=region,
         currency=currency,
-        stage=stage,
         rulebook=load(),
         policy=policy,
         acquirer=acquirer,
@@ -60,15 +58,15 @@ def test_the_days_to_respond_are_the_shortest_known_or_none(
     assert (found.flow, found.respond_days) == (flow, days)
 
 
-def test_every_code_gives_terms_at_every_stage_and_region() -> None:
+def test_every_code_gives_terms_in_every_region() -> None:
     regions = {row["region"] for row in rows("deadlines")}
     for row in rows("reason_codes"):
-        for stage in Stage:
-            for region in (None, *regions):
-                found = terms(Network(row["network"]), row["code"], region=region, stage=stage)
-                assert found.respond_days is None or found.respond_days > 0
-                assert found.category == row["category"] or row["code"] == "*"
-                assert found.fraud == (row["category"] == "fraud")
+        for region in (None, *regions):
+            found = terms(Network(row["network"]), row["code"], region=region)
+            assert found.respond_days is None or found.respond_days > 0
+            assert found.inquiry_days is None or found.inquiry_days > 0
+            assert found.category == row["category"] or row["code"] == "*"
+            assert found.fraud == (row["category"] == "fraud")
 
 
 def test_an_unknown_code_gets_the_networks_own_window_and_a_mark() -> None:
@@ -126,9 +124,9 @@ def test_the_two_visa_flows_give_each_side_its_own_clocks() -> None:
 
 
 def test_an_inquiry_has_its_own_window() -> None:
-    assert terms(Network.AMEX, "004", stage=Stage.INQUIRY).respond_days == 20
-    assert terms(Network.DISCOVER, "6005", stage=Stage.INQUIRY).respond_days == 5  # 5 and 20
-    assert terms(Network.VISA, "30", stage=Stage.INQUIRY).respond_days is None
+    assert terms(Network.AMEX, "004").inquiry_days == 20
+    assert terms(Network.DISCOVER, "6005").inquiry_days == 5  # 5 and 20
+    assert terms(Network.VISA, "30").inquiry_days is None
 
 
 def test_an_empty_tail_means_120_days_and_an_explicit_zero_means_none() -> None:

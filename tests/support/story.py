@@ -89,6 +89,7 @@ def terms(**changes: object) -> CaseTerms:
         "flow": Flow.COLLABORATION,
         "checklist": CHECKLIST,
         "respond_days": 30,
+        "inquiry_days": 20,
         "pre_arbitration_answer_days": 30,
         "arbitration_days": 10,
         "issuer_answer_days": 30,

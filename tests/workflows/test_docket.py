@@ -4,8 +4,8 @@ import pytest
 
 from disputes.messages import Booking
 from disputes.operations import Operation
-from disputes.vocabulary import OperationState, PaymentType, Purpose
-from tests.support.story import day, gateway_id
+from disputes.vocabulary import NetworkEventKind, OperationState, PaymentType, Purpose, Stage
+from tests.support.story import Story, day, gateway_id
 from workflows.docket import Docket
 
 
@@ -46,3 +46,16 @@ def test_what_is_learned_of_an_entry_ends_the_wait_for_the_gateway() -> None:
     docket.bookings.append(booking)
     docket.booking(booking, operation, day(4))
     assert docket.case.flags == frozenset()
+
+
+def test_a_run_that_takes_over_asks_again_for_the_refunds_of_an_escalated_case() -> None:
+    """The run before it may have ended between the escalation and the gateway's answer."""
+    story = Story().opened(stage=Stage.INQUIRY).payment()
+    docket = Docket("D-1")
+    docket.load(story.case.events)
+    assert not docket.payment_stale
+    story.network(NetworkEventKind.ESCALATED, 4)
+    docket.load(story.case.events)
+    assert docket.payment_stale
+    docket.load(story.payment().case.events)
+    assert not docket.payment_stale

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
+from disputes.store.reads import Reads
 from tests.support.engine import Engine
+from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
 
 #: Visa's fraud codes take the allocation flow: our answer is the pre-arbitration attempt.
@@ -152,3 +154,22 @@ async def test_facts_in_any_order_of_arrival_end_in_one_position(engine: Engine)
     await dispute.tell("dispute_opened", dispute.notice)
     await dispute.until(status="won", cycle=2, booked_out="0.00")
     await dispute.money_is(acquirer=92_00)
+
+
+async def test_inquiry_escalated(engine: Engine) -> None:
+    """What was refunded behind our back since the inquiry is not charged back at the gateway."""
+    dispute = await Dispute.opened(engine, stage="inquiry")
+    register = Reads(engine.store)
+
+    def payment_known() -> bool:
+        return any(it.body.kind == "payment_known" for it in register.events(dispute.id))
+
+    await until(payment_known)
+    await dispute.gateway_books("RF", dispute.payment, 30_00)
+    await dispute.event("escalated")
+    escalated = await dispute.until(status="collecting", booked_out="62.00")
+    assert (escalated.stage, escalated.at_risk) == ("chargeback", "92.00")
+    assert "double_loss" in escalated.attention
+    assert "deadline_unknown" not in escalated.attention
+    assert await dispute.booked_types() == ["DB", "RF", "CB"]
+    await dispute.money_is(disputed=92_00, unmirrored=-30_00)
