@@ -21,6 +21,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from activities.case import CaseActivities
 from activities.gateway import GatewayActivities
 from activities.operation import Patience
+from activities.payments import PaymentActivities
 from activities.reconciliation import ReconciliationActivities
 from disputes import rulebook
 from disputes.errors import ConfigurationError, Unreachable
@@ -133,6 +134,7 @@ def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., obj
         register, terms_of, dispute_workflow_id, adapters.policy.clocks.notice_wait_days
     )
     money = GatewayActivities(register, book, gateway, adapters.patience)
+    payments = PaymentActivities(book, gateway, adapters.patience)
     reconciliation = ReconciliationActivities(
         register,
         SqlReconciliationBook(adapters.store),
@@ -152,6 +154,13 @@ def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., obj
         money.rebill,
         money.give_back,
         money.resolve_doubt,
+        payments.authorize,
+        payments.debit,
+        payments.capture,
+        payments.reverse,
+        payments.refund,
+        payments.credit,
+        payments.rebill_payment,
         reconciliation.claim_window,
         reconciliation.list_payments,
         reconciliation.compare_payment,

@@ -206,6 +206,7 @@ def _plan(
         currency=case.currency,
         network=notice.network.value,
         reason_code=notice.reason_code,
+        chargeback_reason=case.opened_terms.gateway_reason if purpose is Purpose.BOOK else None,
         whole=whole,
     )
 

@@ -78,6 +78,8 @@ class CaseTerms(_Pinned):
     fraud: bool
     flow: Flow
     checklist: Checklist
+    #: the gateway's chargeback reason, 000.100.2xx; none in a case that is older than the table
+    gateway_reason: str | None = None
     #: merchant's answer to the chargeback: shortest window less acquirer_days
     respond_days: int | None
     #: merchant's answer to an inquiry: shortest window less acquirer_days

@@ -46,6 +46,7 @@ def terms_for(
         category=reason.category if reason else "other",
         fraud=reason is not None and reason.category == "fraud",
         flow=flow,
+        gateway_reason=rulebook.gateway_reason(network, reason_code),
         checklist=rulebook.checklist(network, reason_code),
         respond_days=ours(_RESPONSE[flow]),
         inquiry_days=ours(_INQUIRY),

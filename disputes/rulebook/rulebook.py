@@ -10,6 +10,7 @@ from disputes.rulebook.tables import (
     VERSION,
     Category,
     EvidenceRow,
+    GatewayReason,
     ReasonCode,
     Scope,
     Tail,
@@ -26,6 +27,8 @@ _RUNS_CYCLE_OF = {Network.DINERS: Network.DISCOVER}
 _UNKNOWN_CATEGORY = "category:general"
 #: Days of a tail for which no source has a number: judgement, never zero (``data/README.md``).
 UNKNOWN_TAIL_DAYS = 120
+#: The gateway's reason "Reason not Specified".
+UNSPECIFIED_REASON = "000.100.200"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Rulebook:
     _windows: tuple[Window, ...]
     _scopes: Mapping[tuple[Network, str], Scope]
     _tails: tuple[Tail, ...]
+    _gateway_reasons: Mapping[tuple[Network, str], str]
 
     def reason(self, network: Network, code: str) -> ReasonCode | None:
         """The network's reason code, or the one of the network whose cycle it runs."""
@@ -49,6 +53,11 @@ class Rulebook:
             return None
         found = (self._reasons.get((member, code)) for member in _cycle(network))
         return next((reason for reason in found if reason), None)
+
+    def gateway_reason(self, network: Network, code: str) -> str:
+        """The gateway's own chargeback reason, 000.100.2xx; "not specified" for an unknown code."""
+        found = (self._gateway_reasons.get((member, code)) for member in _cycle(network))
+        return next((reason for reason in found if reason), UNSPECIFIED_REASON)
 
     def flow(self, network: Network, code: str) -> Flow:
         """How the merchant answers; an unknown code takes the collaboration flow."""
@@ -129,4 +138,8 @@ def load() -> Rulebook:
         _windows=tuple(row for row in rows("deadlines", Window) if row.days is not None),
         _scopes={(row.network, row.flow_or_codes): row for row in rows("deadline_scopes", Scope)},
         _tails=tuple(rows("tails", Tail)),
+        _gateway_reasons={
+            (row.network, row.code): row.gateway_reason
+            for row in rows("gateway_reasons", GatewayReason)
+        },
     )

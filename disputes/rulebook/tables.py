@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from disputes.vocabulary import Flow, Network
 
 #: Edition of the data; the same date stands at the top of ``data/README.md``.
-VERSION = "2026-11-22"
+VERSION = "2026-11-26"
 
 #: Stands for every network, flow, code or currency in the tables.
 EVERY = "*"
@@ -38,6 +38,16 @@ class ReasonCode(_Row):
     source: str
     status: str
     confidence: str
+
+
+class GatewayReason(_Row):
+    """What the gateway calls a network's reason code (000.100.2xx); ASSUMED, every row of it."""
+
+    network: Network
+    code: str
+    gateway_reason: str
+    status: str
+    basis: str
 
 
 class Window(_Row):

@@ -7,8 +7,8 @@ from disputes.rulebook import Rulebook, load
 from disputes.terms import AnyOf, EvidencePath
 from disputes.vocabulary import Flow, Network
 
-EDITION = "2026-11-22"
-SHA256_OF_THAT_EDITION = "67f7ff04da39577048a66ef5927f749dbea0d6e657c5d2c11c81561f27e224fa"
+EDITION = "2026-11-26"
+SHA256_OF_THAT_EDITION = "07cc938b3b1f8b4dbe59b4d6d90c3b72b62886c23ab3b62313a1bf15bfb473cf"
 
 
 @pytest.fixture
@@ -174,3 +174,35 @@ def test_sources_named_by_the_tables_are_listed() -> None:
     }
 
     assert {name for name in named if name[:1].isalpha()} <= listed
+
+
+#: The platform's words for cards; 201 to 210 and 226 to 229 are for bank accounts (data/README).
+CARD_REASONS = {f"000.100.{number}" for number in (200, *range(220, 226), *range(230, 235))}
+
+
+def test_every_reason_code_has_an_assumed_reason_of_the_gateways(rulebook: Rulebook) -> None:
+    given = table("gateway_reasons")
+
+    named = {(Network(row["network"]), row["code"]) for row in given}
+    assert named == set(codes()) - {(Network.DINERS, "*")}
+    assert {row["status"] for row in given} == {"assumed"}
+    for row in given:
+        network, reason = Network(row["network"]), row["gateway_reason"]
+        assert rulebook.gateway_reason(network, row["code"]) == reason
+        assert network is Network.SEPA_DD or reason in CARD_REASONS
+
+
+@pytest.mark.parametrize(
+    ("network", "code", "reason"),
+    [
+        (Network.MASTERCARD, "4837", "000.100.222"),
+        (Network.VISA, "13.1", "000.100.221"),
+        (Network.DINERS, "UA05", "000.100.232"),
+        (Network.SEPA_DD, "AM04", "000.100.203"),
+        (Network.VISA, "99.9", "000.100.200"),
+    ],
+)
+def test_a_chargeback_is_given_the_gateways_reason(
+    rulebook: Rulebook, network: Network, code: str, reason: str
+) -> None:
+    assert rulebook.gateway_reason(network, code) == reason

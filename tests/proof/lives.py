@@ -80,7 +80,7 @@ class Life:
         kind = plan.payment_type.value
         # The case knows the presented entry by the id that stories give it.
         under = self.payment.id if plan.referenced_id == PAYMENT_ID else plan.referenced_id
-        refusal = self.gateway.refusal(kind, plan.amount_minor, under)
+        refusal = self.gateway.refusal(kind, plan.amount_minor, under or "")
         assert refusal is None, (plan, refusal)
         return self.gateway.add(kind, plan.amount_minor, day(0), under=under, mtid=plan.key)
 
