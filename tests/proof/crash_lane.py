@@ -26,7 +26,8 @@ from workflows.namespace import prepare_namespace
 
 #: A request that was sent and not booked goes out again after this long, in seconds.
 SETTLE_WINDOW_S = 6.0
-_WINDOWS = {
+#: Short windows, so that an experiment takes seconds.
+WINDOWS = {
     "DISPUTES_GATEWAY_TIMEOUT_S": "3",
     "DISPUTES_GATEWAY_QUERY_INTERVAL_S": "0.2",
     "DISPUTES_GATEWAY_SETTLE_WINDOW_S": f"{SETTLE_WINDOW_S:g}",
@@ -66,7 +67,7 @@ class Lane:
         return {
             **self.temporal.env,
             **self.sandbox.env,
-            **_WINDOWS,
+            **WINDOWS,
             "DISPUTES_POLICY_FILE": str(self.policy),
         }
 
@@ -137,7 +138,7 @@ async def run_lane(folder: Path, sandbox: Sandbox) -> AsyncIterator[Lane]:
     programs = postgres_programs()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed (initdb was not found)")
-    policy = _made(folder)
+    policy = made_policy(folder)
     async with AsyncExitStack() as exits:
         postgres = exits.enter_context(run_postgres(programs))
         template = await asyncio.to_thread(postgres.new_database)
@@ -160,7 +161,7 @@ async def run_lane(folder: Path, sandbox: Sandbox) -> AsyncIterator[Lane]:
             await lane.temporal.child.stop()
 
 
-def _made(folder: Path) -> Path:
+def made_policy(folder: Path) -> Path:
     """Make the folder and a policy by which a lost dispute is rebilled at once; gives its file."""
     folder.mkdir()
     policy = folder / "policy.toml"

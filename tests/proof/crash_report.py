@@ -5,8 +5,6 @@ from pathlib import Path
 
 from tests.proof.crash_plan import Fault, Seen, Step
 
-_BEGIN, _END = "<!-- crash: begin -->\n", "<!-- crash: end -->\n"
-
 
 def figures(results: Sequence[Seen], seconds: float, lanes: int) -> str:
     """One table for each fault: operations down, steps across."""
@@ -50,8 +48,11 @@ def _shown(seen: Seen) -> str:
     return f"{seen.calls} sent, {seen.booked} booked{told}"
 
 
-def write(document: Path, text: str) -> None:
-    """Put the tables between the markers of a document."""
-    before, _, rest = document.read_text("utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    document.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", "utf-8")
+def write(document: Path, text: str, section: str = "crash") -> None:
+    """Put a result between the markers of its section; ``ValueError`` where there are none."""
+    begin, end = f"<!-- {section}: begin -->\n", f"<!-- {section}: end -->\n"
+    before, found, rest = document.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{document} has no section {section}")
+    document.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")

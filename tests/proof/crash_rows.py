@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from disputes.chain import ADOPTED
 from disputes.status import CaseStatus
 from disputes.store.reads import OperationLine, Reads
 from disputes.vocabulary import OperationState, PaymentType
@@ -17,6 +18,8 @@ from workflows.ids import DISPUTE_WORKFLOW
 #: Longest wait for anything: a machine may be slow, and a lost task is missed after ten seconds.
 PATIENCE_S = 120.0
 _UNKNOWN = (OperationState.INTENDED, OperationState.SENT)
+#: In the key of what undoes a second entry of an operation.
+_TWIN = ":twin:"
 _PART = {"amount": "40.00", "currency": "EUR"}
 
 
@@ -45,34 +48,22 @@ class Case(Dispute):
         """The rows of one purpose."""
         return [line for line in self.operations() if line.purpose == operation]
 
-    def mirrored_minor(self) -> int:
-        """What the ledger says that the gateway's book shows of the payment."""
-        return self._positions()["acquirer"]
+    def settled_types(self) -> list[str]:
+        """What the case's own operations have booked, by payment type."""
+        own = (it for it in self.operations() if not it.key.startswith(ADOPTED))
+        settled = (it for it in own if it.state is OperationState.SETTLED)
+        return sorted(it.payment_type for it in settled if _TWIN not in it.key)
 
-    async def rests(self, status: str, net_minor: int) -> None:
-        """Wait until the case has this status and its operations moved so much at the gateway."""
+    async def rests(self, status: str, types: str) -> None:
+        """Wait until the case has this status, and has booked these types and waits for none."""
 
         def there() -> bool:
             shown = self.shown()
             at_rest = all(line.state not in _UNKNOWN for line in self.operations())
             right = shown is not None and shown.status == status
-            return right and at_rest and moved() == net_minor
-
-        def moved() -> int:
-            return sum(_signed(line) for line in self._lines())
+            return right and at_rest and self.settled_types() == sorted(types.split())
 
         await until(there, within_s=PATIENCE_S)
-
-    def _lines(self) -> list[OperationLine]:
-        return [line for line in self.operations() if line.state is OperationState.SETTLED]
-
-
-def _signed(line: OperationLine) -> int:
-    """What a settled operation moved, from the merchant's side, in minor units."""
-    signs = {PaymentType.CB: -1, PaymentType.RB: 1, PaymentType.RF: -1}
-    if line.payment_type == PaymentType.CR:
-        return line.amount_minor * (-1 if line.purpose == "undo" else 1)
-    return line.amount_minor * signs[PaymentType(line.payment_type)]
 
 
 _Act = Callable[[Case], Awaitable[Any]]
@@ -86,20 +77,19 @@ class Row:
         prepare: brings a new case to just before it.
         strike: the fact or command that makes it due.
         status: of the case afterwards.
-        net_minor: what the case's operations have moved at the gateway afterwards.
+        types: what the case's own operations have booked by then.
         follow: the next fact.
-        then: status and net after that.
+        then: status and types after that.
         payment_type: on the wire; ``None`` for a row that calls nothing.
-        purpose: of the operation; the row's name where it is the same.
         steps: that exist for it.
     """
 
     prepare: _Act
     strike: _Act
     status: str
-    net_minor: int
+    types: str
     follow: _Act
-    then: tuple[str, int]
+    then: tuple[str, str]
     payment_type: PaymentType | None = None
     steps: tuple[Step, ...] = tuple(Step)
 
@@ -114,7 +104,7 @@ async def _open(case: Case) -> None:
 
 async def _booked(case: Case) -> None:
     await case.open()
-    await case.rests("collecting", -92_00)
+    await case.rests("collecting", "CB")
 
 
 async def _win(case: Case) -> None:
@@ -132,19 +122,19 @@ async def _lose(case: Case) -> None:
 async def _won(case: Case) -> None:
     await _booked(case)
     await _win(case)
-    await case.rests("won", 0)
+    await case.rests("won", "CB CR")
 
 
 async def _lost(case: Case) -> None:
     await _booked(case)
     await _lose(case)
-    await case.rests("lost", -92_00)
+    await case.rests("lost", "CB")
 
 
 async def _rebilled(case: Case) -> None:
     await _lost(case)
     await case.request_rebill()
-    await case.rests("lost", 0)
+    await case.rests("lost", "CB RB")
 
 
 async def _rebill(case: Case) -> None:
@@ -154,16 +144,18 @@ async def _rebill(case: Case) -> None:
 _WRITE = (Step.BEFORE_SETTLE, Step.AFTER_SETTLE)
 
 ROWS = {
-    "take_over": Row(_nothing, _open, "collecting", -92_00, _win, ("won", 0), steps=_WRITE),
-    "record": Row(_booked, _lose, "lost", -92_00, _win, ("won", 0), steps=_WRITE),
-    "book": Row(_nothing, _open, "collecting", -92_00, _win, ("won", 0), PaymentType.CB),
-    "reinstate": Row(_booked, _win, "won", 0, _lose, ("lost", -92_00), PaymentType.CR),
+    "take_over": Row(_nothing, _open, "collecting", "CB", _win, ("won", "CB CR"), steps=_WRITE),
+    "record": Row(_booked, _lose, "lost", "CB", _win, ("won", "CB CR"), steps=_WRITE),
+    "book": Row(_nothing, _open, "collecting", "CB", _win, ("won", "CB CR"), PaymentType.CB),
+    "reinstate": Row(_booked, _win, "won", "CB CR", _lose, ("lost", "CB CR CR"), PaymentType.CR),
     "reinstate_part": Row(
-        _booked, _win_a_part, "partially_won", -52_00, _win, ("won", 0), PaymentType.CR
+        _booked, _win_a_part, "partially_won", "CB CR", _win, ("won", "CB CR CR"), PaymentType.CR
     ),
-    "undo": Row(_won, _lose, "lost", -92_00, _win, ("won", 0), PaymentType.CR),
-    "rebill": Row(_lost, _rebill, "lost", 0, _win, ("won", 0), PaymentType.RB),
-    "give_back": Row(_rebilled, _win, "won", 0, _lose, ("lost", -92_00), PaymentType.RF),
+    "undo": Row(_won, _lose, "lost", "CB CR CR", _win, ("won", "CB CR CR CR"), PaymentType.CR),
+    "rebill": Row(_lost, _rebill, "lost", "CB RB", _win, ("won", "CB RB CR RF"), PaymentType.RB),
+    "give_back": Row(
+        _rebilled, _win, "won", "CB RB CR RF", _lose, ("lost", "CB RB CR RF CR"), PaymentType.RF
+    ),
 }
 
 

@@ -101,7 +101,9 @@ async def run_sandbox(
 
     try:
         url = (await child.until(announced)).removeprefix(_SAYS)
-        async with httpx.AsyncClient(base_url=url) as http:
+        # Shorter than the server's own: it may not close what we are about to use.
+        idle = httpx.Limits(keepalive_expiry=1)
+        async with httpx.AsyncClient(base_url=url, limits=idle) as http:
             yield Sandbox(url, child, http)
     finally:
         await child.stop()
