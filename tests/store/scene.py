@@ -99,6 +99,7 @@ def terms(fee: int = FEE) -> CaseTerms:
         fraud=False,
         flow=Flow.COLLABORATION,
         checklist=Checklist(ruled=False),
+        gateway_reason="000.100.221",
         respond_days=30,
         pre_arbitration_answer_days=30,
         arbitration_days=10,
