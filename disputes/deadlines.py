@@ -71,7 +71,7 @@ def _timers(case: Case) -> list[Timer]:
     if case.status is Status.AWAITING_NOTICE or case.terms is None:
         return timers
     if case.decided:
-        if case.finality is Finality.PROVISIONAL and case.tail_until:
+        if case.finality is not Finality.FINAL and case.tail_until:
             timers.append(Timer(case.tail_until, TimerKind.TAIL_END))
     elif case.answerable:
         timers += _answer_timers(case, case.terms)
@@ -105,7 +105,7 @@ def _answer_timers(case: Case, terms: CaseTerms) -> list[Timer]:
 def _review_timers(case: Case, terms: CaseTerms, submitted_at: datetime) -> list[Timer]:
     if case.stage is Stage.ARBITRATION:
         return []
-    if terms.flow is Flow.ALLOCATION:
+    if terms.flow is Flow.ALLOCATION and case.stage is Stage.PRE_ARBITRATION:
         days, kind = terms.issuer_answer_days, TimerKind.ISSUER_SILENT
     else:
         days, kind = terms.tail_response_days, TimerKind.RULING_OVERDUE

@@ -261,13 +261,16 @@ def _awaits_issuer(case: Case) -> bool:
 
 
 def _expired(case: Case, event: CaseEvent) -> Case:
-    """Row 10, and 7c without a filing; an alert or inquiry stays open, a chargeback may follow."""
+    """Row 10, and 7c without a filing.
+
+    An alert or inquiry stays open to the end of the tail: a chargeback will likely follow.
+    """
     terms = case.opened_terms
-    if not case.money_moved:
-        return replace(case, status=Status.EXPIRED, finality=Finality.OPEN)
     unfiled = case.stage is Stage.PRE_ARBITRATION and terms.flow is Flow.ALLOCATION
     status = Status.LOST if unfiled else Status.EXPIRED
     days = terms.tail_lost_days
     expired = facts.decide(case, status, event.at, out=case.out_minor, days=days)
+    if not case.money_moved:
+        expired = replace(expired, finality=Finality.OPEN)
     # That there never was a chance to answer is for a person to know.
     return expired.with_flag("deadline_past") if "deadline_past" in case.flags else expired

@@ -6,7 +6,7 @@ from disputes.deadlines import next_timer
 from disputes.events import TimerKind
 from disputes.messages import SubmitRepresentment
 from disputes.status import attention
-from disputes.vocabulary import Flow, NetworkEventKind, Outcome, Stage, Status
+from disputes.vocabulary import Finality, Flow, NetworkEventKind, Outcome, Stage, Status
 from tests.support.story import Story, day, terms
 
 SUBMIT = SubmitRepresentment(submitted_by="ann")
@@ -192,3 +192,29 @@ def test_a_ruling_that_calls_itself_final_is_final() -> None:
 
     assert next_timer(story.case) is None
     assert story.finality().value == "final"
+
+
+@pytest.mark.parametrize("stage", [Stage.ALERT, Stage.INQUIRY])
+def test_what_nobody_answered_is_open_to_the_end_of_its_tail(stage: Stage) -> None:
+    """No money has moved: a chargeback may follow, and may also come after the end."""
+    story = Story().opened(stage=stage).payment().until(TimerKind.DEADLINE)
+    assert (story.standing(), story.finality()) == (Status.EXPIRED, Finality.OPEN)
+    assert attention(story.case) == (("deadline_unknown",) if stage is Stage.ALERT else ())
+    expired_at = story.now
+
+    story.until(TimerKind.TAIL_END)
+    assert (story.standing(), story.finality()) == (Status.EXPIRED, Finality.FINAL)
+    assert story.now == expired_at + timedelta(days=120)
+    assert next_timer(story.case) is None
+
+    story.network(NetworkEventKind.ESCALATED, 200)
+    assert (story.standing(), story.finality()) == (Status.COLLECTING, Finality.OPEN)
+
+
+def test_an_inquiry_answered_in_allocation_waits_for_a_word_not_for_silence() -> None:
+    """Silence decides over our pre-arbitration attempt alone."""
+    story = Story(terms(flow=Flow.ALLOCATION)).opened(stage=Stage.INQUIRY).on(1).evidence()
+    story.command("submit_representment", SUBMIT).until(TimerKind.RULING_OVERDUE)
+
+    assert story.standing() is Status.UNDER_REVIEW
+    assert attention(story.case) == ("ruling_overdue",)
