@@ -5,11 +5,13 @@ events that the command makes, or raises the typed refusal.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 
 from disputes import messages
 from disputes.case import Case, answers_open_stage, evidence_complete, missing_evidence
+from disputes.deadlines import due_when_known
 from disputes.decode import canonical, differing, json_of, sha256
 from disputes.errors import (
     Conflict,
@@ -37,6 +39,7 @@ from disputes.events import (
     PreArbitrationAnswered,
     RebillRequested,
     Submitted,
+    TimerKind,
 )
 from disputes.messages import Command
 from disputes.money import Money
@@ -44,6 +47,8 @@ from disputes.vocabulary import Flow, PaymentType, Purpose, Stage, Status
 
 #: The actor of what the policy decides.
 POLICY = "policy"
+#: Commands that the deadline of the open stage ends.
+_ANSWERS = ("submit_representment", "answer_pre_arbitration", "file_arbitration")
 _REBILLABLE = (Status.LOST, Status.ACCEPTED, Status.EXPIRED, Status.PARTIALLY_WON)
 
 
@@ -108,6 +113,7 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
     """
     if _repeated(case, command):
         return ()
+    _not_missed(case, name, command)
     if not POSSIBLE[name](case):
         raise IllegalTransition(case.status.value, name, allowed(case))
     match command:
@@ -168,7 +174,24 @@ def _withdraw_evidence(case: Case, command: messages.WithdrawEvidence) -> tuple[
 
 def _in_time(case: Case, now: datetime) -> None:
     if case.respond_by is not None and now >= case.respond_by:
-        raise DeadlinePassed(case.respond_by.isoformat().replace("+00:00", "Z"))
+        raise _too_late(case.respond_by)
+
+
+def _not_missed(case: Case, name: str, command: Command) -> None:
+    """What would be an answer, had the deadline not ended the case, is late and nothing else."""
+    if isinstance(command, messages.Decide) and name == "approve":
+        asked = (it.command for it in case.approvals if it.request_id == command.request_id)
+        name = next(asked, name)
+    if case.respond_by is None or name not in _ANSWERS or not case.decided:
+        return
+    due = due_when_known(case, case.respond_by)
+    missed = case.decided_at == due and (TimerKind.DEADLINE, due, "") in case.fired
+    if missed and POSSIBLE[name](replace(case, status=Status.COLLECTING)):
+        raise _too_late(case.respond_by)
+
+
+def _too_late(respond_by: datetime) -> DeadlinePassed:
+    return DeadlinePassed(respond_by.isoformat().replace("+00:00", "Z"))
 
 
 def packet_sha256(case: Case, narrative: str | None) -> str:

@@ -1,9 +1,18 @@
 """An answer is to the stage that was open when it was given, and in time or not."""
 
+from collections.abc import Callable
+
 import pytest
 
-from disputes.errors import IllegalTransition
-from disputes.messages import AnswerPreArbitration, Decide, FileArbitration, SubmitRepresentment
+from disputes.errors import DeadlinePassed, IllegalTransition
+from disputes.events import TimerKind
+from disputes.messages import (
+    AnswerPreArbitration,
+    Command,
+    Decide,
+    FileArbitration,
+    SubmitRepresentment,
+)
 from disputes.status import timeline_of
 from disputes.vocabulary import Flow, NetworkEventKind, Outcome, Stage, Status
 from tests.support.story import Story, day, terms
@@ -76,3 +85,56 @@ def test_an_answer_that_waits_for_approval_is_not_given_to_another_stage() -> No
     with pytest.raises(IllegalTransition):
         story.command("approve", APPROVE)
     assert story.standing() is Status.READY
+
+
+#: A stage, the command that answers it, and the stage again with a person waiting for a second.
+LATE: dict[str, tuple[Callable[[], Story], str, Command]] = {
+    "inquiry": (inquiry, "submit_representment", SUBMIT),
+    "chargeback": (charged_back, "submit_representment", SUBMIT),
+    "pre-arbitration": (
+        lambda: charged_back().network(NetworkEventKind.PRE_ARBITRATION_OPENED, 5),
+        "answer_pre_arbitration",
+        DECLINE,
+    ),
+    "allocation declined": (
+        lambda: charged_back(flow=Flow.ALLOCATION).network(
+            NetworkEventKind.PRE_ARBITRATION_DECLINED, 5
+        ),
+        "file_arbitration",
+        FileArbitration(filed_by="ann"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_late_answer_is_late_before_its_timer_and_after(name: str) -> None:
+    told, command, message = LATE[name]
+    before = told().on(1).evidence()
+    respond_by = before.case.respond_by
+    assert respond_by is not None
+    before.now = respond_by
+    after = told().on(1).evidence().until(TimerKind.DEADLINE)
+
+    for story in (before, after):
+        with pytest.raises(DeadlinePassed) as caught:
+            story.command(command, message)
+        assert caught.value.details == {"respond_by": respond_by.isoformat().replace("+00:00", "Z")}
+
+
+def test_a_late_approval_is_late_before_the_timer_and_after() -> None:
+    for timer_came in (False, True):
+        story = charged_back(submission_needs_approval=True, approval_hours=1000)
+        story.on(1).evidence().command("submit_representment", SUBMIT)
+        story.until(TimerKind.DEADLINE if timer_came else TimerKind.LAST_CALL).on(30)
+        with pytest.raises(DeadlinePassed):
+            story.command("approve", APPROVE)
+
+
+def test_what_the_deadline_did_not_end_is_not_late_but_not_possible() -> None:
+    ruled = charged_back().until(TimerKind.DEADLINE).ruled(Outcome.CARDHOLDER_WON, 40)
+    expired = charged_back().until(TimerKind.DEADLINE)
+
+    with pytest.raises(IllegalTransition):
+        ruled.command("submit_representment", SUBMIT)
+    with pytest.raises(IllegalTransition):
+        expired.command("answer_pre_arbitration", DECLINE)
