@@ -7,6 +7,7 @@ from datetime import datetime
 
 from disputes.case import Case
 from disputes.chain import next_plan
+from disputes.commands import policy_at_last_call
 from disputes.deadlines import next_timer
 from disputes.events import (
     Body,
@@ -27,7 +28,7 @@ from disputes.vocabulary import OperationState
 
 #: A case never owes more calls at once: a give-back follows a reinstatement of at most two parts.
 _MOST_CALLS = 20
-#: Timers that decide; reminders and the last call are skipped, for nobody acts on them here.
+#: Timers that decide; at reminders nobody acts here, at a last call the policy does.
 _DECIDING = (
     TimerKind.DEADLINE,
     TimerKind.ISSUER_SILENT,
@@ -102,11 +103,14 @@ def _happened(case: Case, hypothetical: BankRuling | NetworkEvent | None, now: d
 
 
 def _waited(case: Case) -> Case:
-    """The case once its next deciding moment has come and nobody has acted before."""
+    """The case once its next deciding moment has come and no person has acted before."""
     while timer := next_timer(case):
         body = TimerFired(timer=timer.kind, due=timer.due, detail=timer.detail)
         case = _append(case, body, timer.due, timer.due)
-        if timer.kind in _DECIDING:
+        acts = policy_at_last_call(case, timer.due) if timer.kind is TimerKind.LAST_CALL else ()
+        for act in acts:
+            case = _append(case, act, timer.due, timer.due)
+        if acts or timer.kind in _DECIDING:
             break
     return case
 

@@ -9,6 +9,9 @@ from disputes.notice import DisputeNotice
 from disputes.terms import CaseTerms
 from disputes.vocabulary import Finality, Flow, Stage, Status
 
+#: Hours before the deadline at which the policy looks again for a complete answer.
+_LAST_HOUR = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Timer:
@@ -93,13 +96,21 @@ def _answer_timers(case: Case, terms: CaseTerms) -> list[Timer]:
         Timer(respond_by - timedelta(hours=hours), TimerKind.LADDER, str(hours))
         for hours in terms.ladder_hours
     ]
-    last_call = respond_by - timedelta(hours=terms.last_call_hours)
     return [
         # A rung that had passed before we knew of the stage is no reminder.
         *(rung for rung in rungs if case.stage_known_at and rung.due > case.stage_known_at),
-        Timer(due_when_known(case, last_call), TimerKind.LAST_CALL),
+        *(
+            Timer(due_when_known(case, respond_by - timedelta(hours=hours)), TimerKind.LAST_CALL)
+            for hours in _last_call_hours(terms)
+        ),
         Timer(due_when_known(case, respond_by), TimerKind.DEADLINE),
     ]
+
+
+def _last_call_hours(terms: CaseTerms) -> tuple[int, ...]:
+    """Where the policy may submit it calls twice: evidence may come after the first call."""
+    again = terms.auto_submit and terms.last_call_hours > _LAST_HOUR
+    return (terms.last_call_hours, _LAST_HOUR) if again else (terms.last_call_hours,)
 
 
 def _review_timers(case: Case, terms: CaseTerms, submitted_at: datetime) -> list[Timer]:

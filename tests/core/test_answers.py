@@ -1,9 +1,12 @@
 """An answer is to the stage that was open when it was given, and in time or not."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from disputes.commands import policy_at_last_call
+from disputes.deadlines import next_timer
 from disputes.errors import DeadlinePassed, IllegalTransition
 from disputes.events import TimerKind
 from disputes.messages import (
@@ -138,3 +141,25 @@ def test_what_the_deadline_did_not_end_is_not_late_but_not_possible() -> None:
         ruled.command("submit_representment", SUBMIT)
     with pytest.raises(IllegalTransition):
         expired.command("answer_pre_arbitration", DECLINE)
+
+
+def test_evidence_after_the_last_call_goes_out_an_hour_before_the_deadline() -> None:
+    story = charged_back(auto_submit=True).on(1).until(TimerKind.LAST_CALL)
+    assert policy_at_last_call(story.case, story.now) == ()
+
+    story.evidence().until(TimerKind.LAST_CALL)
+    for body in policy_at_last_call(story.case, story.now):
+        story.tell(body)
+
+    assert story.standing() is Status.UNDER_REVIEW
+    assert story.case.respond_by is not None
+    assert story.case.respond_by - story.now == timedelta(hours=1)
+
+
+def test_where_the_policy_submits_nothing_there_is_one_last_call() -> None:
+    story = charged_back().until(TimerKind.LAST_CALL)
+
+    timer = next_timer(story.case)
+
+    assert timer is not None
+    assert timer.kind is TimerKind.DEADLINE

@@ -90,6 +90,12 @@ def test_nothing_by_the_deadline_would_expire_the_case() -> None:
     assert entries(found) == [("dispute_loss", "disputed", "92.00")]
 
 
+def test_where_the_policy_submits_a_complete_answer_silence_expires_nothing() -> None:
+    story = charged_back(auto_submit=True).on(1).evidence()
+
+    assert consequences(story.case, None, story.now).status == "under_review"
+
+
 def test_nothing_from_a_silent_issuer_would_win_in_allocation() -> None:
     story = charged_back(flow=Flow.ALLOCATION).on(1).evidence()
     story.command("submit_representment", SubmitRepresentment(submitted_by="ann"))
