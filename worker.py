@@ -104,7 +104,6 @@ async def make_adapters(settings: Settings, exits: AsyncExitStack) -> Adapters:
     timeouts = Timeouts.within(settings.gateway_timeout_s)
     gateway = await exits.enter_async_context(Gateway(timeouts))
     patience = Patience(
-        query_interval_s=settings.gateway_query_interval_s,
         settle_window_s=settings.gateway_settle_window_s,
         doubt_after_s=policy.clocks.gateway_patience_minutes * 60,
     )

@@ -1,12 +1,11 @@
 """One named activity for each gateway call of a case; all of them heartbeat while they wait."""
 
 import asyncio
-from contextlib import suppress
 
 from temporalio import activity
 
 from activities.beating import beating
-from activities.operation import OperationRunner, Patience
+from activities.operation import OperationRunner, Patience, Stopwatch
 from disputes.errors import NotFound
 from disputes.messages import Booking
 from disputes.operations import GatewayEntry, Payment
@@ -117,14 +116,14 @@ class GatewayActivities:
 
     async def _linked(self, merchant_id: str, gateway_id: str) -> tuple[GatewayEntry, ...] | None:
         """All entries linked to one; empty when the gateway denies it, ``None`` for no answer."""
-        asked_s = 0.0
-        while asked_s <= self._patience.doubt_after_s:
-            with suppress(NotFound):
+        asking = Stopwatch()
+        while asking.passed_s <= self._patience.doubt_after_s:
+            try:
                 lookup = await self._gateway.linked(merchant_id, gateway_id)
-                if lookup.entries or lookup.absent:
-                    return lookup.entries
-            await asyncio.sleep(self._patience.query_interval_s)
-            asked_s += self._patience.query_interval_s
+            except NotFound:
+                return None
+            if lookup.entries or lookup.absent:
+                return lookup.entries
         return None
 
 

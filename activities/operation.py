@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from disputes.errors import MoneyHeld
 from disputes.events import CaseEvent
@@ -20,6 +20,10 @@ from disputes.vocabulary import OperationState
 _ENDED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
 #: Denials by every entity that make an absence credible (architecture, step 4).
 _DENIALS = 2
+#: Questions before a person is asked, however long ago it was sent: after an outage of ours one
+#: unlucky answer is no reason to trouble anybody.
+_QUESTIONS = 3
+_TOO_LONG = "the outcome could not be learned in time"
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 #: The operation once it has ended, with twins of it, and whether nothing could be sent.
 _Step = tuple[tuple[Operation, ...], bool]
@@ -27,12 +31,11 @@ _Step = tuple[tuple[Operation, ...], bool]
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds of wire time.
+    """Seconds of wire time: until a sent request can no longer be booked, until a person is asked.
 
-    Between two questions, until a sent request can no longer be booked, until a person is asked.
+    Questions are spaced by the gateway's throttle, for all workers.
     """
 
-    query_interval_s: float
     settle_window_s: float
     doubt_after_s: float
 
@@ -42,15 +45,15 @@ class Patience:
         return self.settle_window_s / 2
 
 
-class _Moment:
-    """A moment on both clocks: one stands still with the machine, the other may be set back."""
+class Stopwatch:
+    """Runs from its making, on both clocks: one stands still with the machine, one may be set."""
 
     def __init__(self) -> None:
         self._monotonic, self._wall = time.monotonic(), time.time()
 
     @property
     def passed_s(self) -> float:
-        """Seconds since then, by the clock that saw more of them."""
+        """Seconds so far, by the clock that saw more of them."""
         return max(time.monotonic() - self._monotonic, time.time() - self._wall)
 
 
@@ -68,14 +71,17 @@ class OperationRunner:
             record = await self._intend(plan, events)
         except MoneyHeld:
             return MoneyMoved(hold=Hold.MONEY_HELD)
-        failures = 0
+        failures = questions = 0
         while record.operation.state not in _ENDED:
             if record.superseded:
                 return MoneyMoved(operations=record.superseded_by)
             if record.operation.state is OperationState.INTENDED:
                 ended, unsent = await self._send(record, at)
+            elif questions >= _QUESTIONS and _waited_s(record) >= self._patience.doubt_after_s:
+                ended, unsent = await self._doubt(record, _TOO_LONG, at), False
             else:
                 ended, unsent = await self._ask(record, at)
+                questions += 1
             if ended:
                 return MoneyMoved(operations=ended)
             if unsent:
@@ -101,7 +107,7 @@ class OperationRunner:
     async def _send(self, record: OperationRecord, at: datetime) -> _Step:
         """Step 5, then 6 where the answer proves anything; else the row stays sent."""
         key = record.plan.key
-        began = _Moment()
+        began = Stopwatch()
         try:
             sent = await asyncio.to_thread(self._book.mark_sent, key, attempts=record.attempts)
         except MoneyHeld:
@@ -140,58 +146,66 @@ class OperationRunner:
         return (ended,)
 
     async def _ask(self, record: OperationRecord, at: datetime) -> _Step:
-        """Step 4: what was sent, or may have been, is looked for before anything else."""
-        lookup = await self._gateway.find(record.plan)
-        matches = [entry for entry in lookup.entries if _is_of(entry, record.plan)]
-        live = [entry for entry in matches if entry.succeeded]
-        waited = record.wire_now - (record.sent_at or record.intended_at)
-        late = waited >= timedelta(seconds=self._patience.settle_window_s)
+        """Step 4: what was sent, or may have been, is looked for before anything else.
+
+        Whatever is live under our own reference is what became of it, and nothing is sent again.
+        """
+        plan = record.plan
+        lookup = await self._gateway.find(plan, record.intended_at)
+        live = [entry for entry in lookup.entries if entry.succeeded]
         if live:
-            return await self._adopt(record, live, at), False
-        if (
-            matches
-            and not any(entry.pending for entry in matches)
-            and (late or len(matches) >= record.attempts)
-        ):
-            said = Said(word=Word.REFUSED, result_code=matches[-1].result_code)
+            strange = next((entry for entry in live if not _is_of(entry, plan)), None)
+            if strange is None:
+                return await self._adopt(record, live, at), False
+            reason = (
+                f"the gateway shows another transaction under our reference: {strange.gateway_id}"
+            )
+            return await self._doubt(record, reason, at), False
+        ours = [entry for entry in lookup.entries if _is_of(entry, plan)]
+        late = _waited_s(record) >= self._patience.settle_window_s
+        pending = any(entry.pending for entry in lookup.entries)
+        if ours and not pending and (late or len(ours) >= record.attempts):
+            said = Said(word=Word.REFUSED, result_code=ours[-1].result_code)
             return await self._end(record, said, at), False
-        if lookup.absent and late and self._spaced(record):
+        if lookup.absent and late:
             return await self._denied(record, at)
-        if waited >= timedelta(seconds=self._patience.doubt_after_s):
-            return await self._doubt(record, "the outcome could not be learned in time", at), False
-        await asyncio.sleep(self._patience.query_interval_s)
         return (), False
 
     async def _adopt(
         self, record: OperationRecord, live: Sequence[GatewayEntry], at: datetime
     ) -> tuple[Operation, ...]:
-        """Step 7: the oldest entry is ours; the ledger shows its twins too."""
-        kept, *twins = live
+        """Step 7: one entry is ours; the ledger shows its twins too.
+
+        An amount that is not ours is believed once a question about the entry itself shows it.
+        """
+        plan = record.plan
+        linked: Sequence[GatewayEntry] = ()
+        if len(live) > 1 or live[0].amount_minor not in (plan.amount_minor, None):
+            linked = (await self._gateway.linked(plan.merchant_id, live[0].gateway_id)).entries
+            if any(entry not in linked for entry in live):
+                return ()
+        kept = _kept(live, linked)
+        twins = [entry for entry in live if entry is not kept]
         settled = await asyncio.to_thread(
             self._book.settle,
-            record.plan.key,
+            plan.key,
             OperationState.SETTLED,
             gateway_id=kept.gateway_id,
             amount_minor=kept.amount_minor,
             result_code=kept.result_code,
             at=at,
         )
-        dispute_id = record.plan.dispute_id
         adopted = [
-            await asyncio.to_thread(self._book.adopt_entry, dispute_id, twin, at) for twin in twins
+            await asyncio.to_thread(self._book.adopt_entry, plan.dispute_id, twin, at)
+            for twin in twins
         ]
         marked = settled.model_copy(update={"twins": tuple(twin.gateway_id for twin in twins)})
         return marked, *(operation for operation in adopted if operation)
-
-    def _spaced(self, record: OperationRecord) -> bool:
-        interval = timedelta(seconds=self._patience.query_interval_s)
-        return record.absent_at is None or record.wire_now - record.absent_at >= interval
 
     async def _denied(self, record: OperationRecord, at: datetime) -> _Step:
         """A credible denial; after the second it goes out again, where a twin does no harm."""
         noted = await asyncio.to_thread(self._book.note_absent, record.plan.key)
         if noted.absent_count < _DENIALS:
-            await asyncio.sleep(self._patience.query_interval_s)
             return (), False
         if record.plan.resendable:
             return await self._send(noted, at)
@@ -207,12 +221,22 @@ class OperationRunner:
 
 
 def _is_of(entry: GatewayEntry, plan: Plan) -> bool:
-    """Whether an entry under our id is this operation: several may share it (protocol, 5)."""
+    """Whether an entry under our id is this operation, of whatever amount (protocol, section 5)."""
     return (
         entry.payment_type is plan.payment_type
-        and entry.amount_minor in (plan.amount_minor, None)
+        and entry.currency in (plan.currency, None)
         and entry.referenced_id in (plan.referenced_id, None)
     )
+
+
+def _kept(live: Sequence[GatewayEntry], linked: Sequence[GatewayEntry]) -> GatewayEntry:
+    """Of several under one reference, the one that something builds on, else the oldest."""
+    built_on = {entry.referenced_id for entry in linked if entry.succeeded}
+    return next((entry for entry in live if entry.gateway_id in built_on), live[0])
+
+
+def _waited_s(record: OperationRecord) -> float:
+    return (record.wire_now - (record.sent_at or record.intended_at)).total_seconds()
 
 
 def _refused_because(said: Said) -> str:

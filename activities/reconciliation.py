@@ -43,7 +43,7 @@ _QUESTIONS = 3
 class ReconciliationActivities:
     """Compares payments with the gateway, over the ports of both books.
 
-    One question a payment; the gateway is asked again about it only after the query interval.
+    One question a payment; the gateway is asked again about it only when its turn has come.
     """
 
     def __init__(
@@ -59,7 +59,6 @@ class ReconciliationActivities:
         self._known = known
         self._book = book
         self._gateway = gateway
-        self._interval_s = patience.query_interval_s
         self._windows = Windows(
             settling=timedelta(seconds=patience.settle_window_s),
             patience=timedelta(seconds=patience.doubt_after_s),
@@ -119,9 +118,7 @@ class ReconciliationActivities:
 
     async def _ask(self, payment: PaymentRoot) -> Lookup | None:
         """All entries of a payment; ``None`` for no answer. Raises ``NotFound``: no account."""
-        for question in range(_QUESTIONS):
-            if question:
-                await asyncio.sleep(self._interval_s)
+        for _question in range(_QUESTIONS):
             lookup = await self._gateway.linked(payment.merchant_id, payment.root_id)
             if lookup.entries or lookup.absent:
                 return lookup

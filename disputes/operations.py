@@ -117,6 +117,8 @@ class Operation(Durable):
     reason: str | None = None
     #: other live entries that the gateway shows under the same key: a person must decide
     twins: tuple[str, ...] = ()
+    #: what was asked, in minor units, where the gateway booked another amount
+    asked_minor: int | None = None
 
 
 class Payment(Durable):

@@ -164,6 +164,8 @@ def attention(case: Case) -> tuple[str, ...]:
         codes.add("rebill_refused")
     if any(op.twins for op in case.operations):
         codes.add("twin_entries")
+    if any(op.asked_minor is not None for op in case.operations):
+        codes.add("other_amount")
     if case.give_back_minor > case.given_back_minor:
         codes.add("give_back_due")
     if case.open_approvals:

@@ -40,6 +40,17 @@ class Book:
         self._file.execute(_INSERT, astuple(entry))
         self._index(entry)
 
+    def replace(self, entry: Transaction) -> None:
+        """Write down what became of a pending transaction, in the place of what was known of it."""
+        old = self._by_id[entry.id]
+        self._file.execute("DELETE FROM transactions WHERE id = ?", (entry.id,))
+        self._all.remove(old)
+        self._by_root[old.root_id].remove(old)
+        if old.merchant_transaction_id:
+            key = old.entity_id, old.merchant_transaction_id
+            self._by_merchant_id[key].remove(old)
+        self.add(entry)
+
     def _index(self, entry: Transaction) -> None:
         self._all.append(entry)
         self._by_id[entry.id] = entry

@@ -8,6 +8,7 @@ SUCCESS_INTERNAL: Final = "000.100.110"
 SUCCESS_EXTERNAL: Final = "000.100.112"
 QUERY_DONE: Final = "000.000.100"
 NO_ACCOUNT: Final = "100.150.100"
+PENDING: Final = "000.200.000"
 BAD_CARD: Final = "100.100.101"
 NO_AMOUNT: Final = "100.550.300"
 AMOUNT_TOO_LARGE: Final = "100.550.301"
@@ -24,6 +25,7 @@ _DESCRIPTIONS = {
     SUCCESS_INTERNAL: "processed in 'Merchant in Integrator Test Mode'",
     SUCCESS_EXTERNAL: "processed in 'Merchant in Connector Test Mode'",
     QUERY_DONE: "successful request",
+    PENDING: "transaction pending",
     BAD_CARD: "invalid creditcard, bank account number or bank name",
     NO_ACCOUNT: "no account data and no registration id",
     NO_AMOUNT: "no amount or too low amount",

@@ -17,7 +17,9 @@ class Kind(StrEnum):
     The timeouts hold the request for ``delay_s`` and then answer 504 as a proxy would.
     ``book_late`` answers 504 at once and books ``delay_s`` later, ``hang`` answers as usual after
     ``delay_s``, ``refuse_success_status`` tells a success with HTTP 400.
-    ``duplicate_answer`` books twice under one reference. The bodies are spoiled after booking.
+    ``duplicate_answer`` books twice under one reference. ``pending`` shows ``code`` (000.200.000
+    where none is given) and books, or refuses, ``delay_s`` later under the same id. The bodies are
+    spoiled after booking.
     """
 
     REFUSE = "refuse"
@@ -35,6 +37,7 @@ class Kind(StrEnum):
     EMPTY_BODY = "empty_body"
     THROTTLE = "throttle"
     DUPLICATE_ANSWER = "duplicate_answer"
+    PENDING = "pending"
 
 
 _DELAYS = {
@@ -42,6 +45,7 @@ _DELAYS = {
     Kind.TIMEOUT_AFTER_BOOKING: 60.0,
     Kind.HANG: 60.0,
     Kind.BOOK_LATE: 2.0,
+    Kind.PENDING: 2.0,
 }
 
 

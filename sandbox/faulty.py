@@ -33,6 +33,11 @@ async def struck_order(
         case Kind.BOOK_LATE:
             asyncio.get_running_loop().call_later(fault.delay, gateway.process, order)
             return await _silent(exchange, fault)
+        case Kind.PENDING:
+            code = fault.code if "code" in fault.model_fields_set else codes.PENDING
+            entry = gateway.pend(order, code)
+            asyncio.get_running_loop().call_later(fault.delay, gateway.mature, entry, order)
+            return exchange.single(entry)
         case Kind.HANG:
             await asyncio.sleep(fault.delay)
             return exchange.single(gateway.process(order))

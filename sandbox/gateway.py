@@ -35,6 +35,22 @@ class Gateway:
 
     def process(self, order: Order) -> Transaction:
         """Book ``order`` or record its refusal; either way it has an id from now on."""
+        entry = self._decided(order)
+        self.book.add(entry)
+        return entry
+
+    def pend(self, order: Order, code: str) -> Transaction:
+        """Keep ``order`` as pending: it has an id and moves nothing yet."""
+        referenced = self.book.get(order.referenced_id)
+        entry = transaction(order, referenced, order.amount_minor or 0, code)
+        self.book.add(entry)
+        return entry
+
+    def mature(self, pending: Transaction, order: Order) -> None:
+        """Book what was pending, or refuse it, under the id that it has."""
+        self.book.replace(self._decided(replace(order, id=pending.id)))
+
+    def _decided(self, order: Order) -> Transaction:
         referenced = self.book.get(order.referenced_id)
         amount, code = order.amount_minor or 0, order.simulated_code
         if code is None or codes.succeeded(code):
@@ -43,9 +59,7 @@ class Gateway:
                 code = code or self._done(order)
             except Refused as refused:
                 code = refused.code
-        entry = transaction(order, referenced, amount, code)
-        self.book.add(entry)
-        return entry
+        return transaction(order, referenced, amount, code)
 
     def book_again(self, entry: Transaction, order: Order) -> None:
         """Book a twin of ``entry`` past every rule: what a gateway does that sends twice."""

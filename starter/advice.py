@@ -17,6 +17,7 @@ ADVICE = {
     "not_mirrored": "the gateway does not show what the bank did: ask the acquirer",
     "notice_missing": "facts came but no notice: ask the bank for it",
     "operation_in_doubt": "find out at the gateway, then `disputes resolve`",
+    "other_amount": "the gateway booked another amount than was asked: ask the acquirer",
     "payment_unknown": "the gateway does not know the payment: check the payment id and merchant",
     "rebill_refused": "the gateway refused the rebill: ask the shopper for another payment",
     "ruling_overdue": "the bank's answer is late: ask the acquirer",

@@ -166,7 +166,8 @@ def _prove(session: Session, row: OperationRow, entry: GatewayEntry) -> None:
 def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
     """Our operation that may have made the entry; while it is sent, its owner settles it.
 
-    An entry that was told of without its key can only be one that a person has settled already.
+    An entry that was told of without its key is the one of which nobody could say whether it was
+    booked, or that a person has settled already: taken for another's, its money would move twice.
     """
     own = select(OperationRow).where(
         OperationRow.payment_type == entry.payment_type.value,
@@ -179,7 +180,7 @@ def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
     if entry.merchant_transaction_id is None:
         own = own.where(
             OperationRow.referenced_id == entry.referenced_id,
-            OperationRow.state == OperationState.SETTLED,
+            OperationRow.state != OperationState.SENT,
         )
     else:
         own = own.where(OperationRow.merchant_transaction_id == entry.merchant_transaction_id)

@@ -1,5 +1,6 @@
 """Rows to the models of the core and back; and the postings that a row calls for."""
 
+import json
 from datetime import datetime
 
 from sqlmodel import Session, bindparam, col, select
@@ -39,7 +40,16 @@ def to_operation(row: OperationRow, twins: tuple[str, ...] = ()) -> Operation:
         result_code=row.result_code,
         reason=row.reason,
         twins=twins,
+        asked_minor=_other_amount(row),
     )
+
+
+def _other_amount(row: OperationRow) -> int | None:
+    """What was asked, where the gateway booked another amount."""
+    if row.plan_json is None or row.state != OperationState.SETTLED:
+        return None
+    asked: int = json.loads(row.plan_json)["amount_minor"]
+    return asked if asked != row.amount_minor else None
 
 
 def to_row(

@@ -68,7 +68,7 @@ def _runner(store: Store, gateway: Gateway, sandbox: Sandbox) -> OperationRunner
     port = PayUnity(
         gateway, one_entity(sandbox.url, "sandbox", "sandbox"), SqlQueryThrottle(store, 30)
     )
-    patience = Patience(query_interval_s=30, settle_window_s=120, doubt_after_s=3600)
+    patience = Patience(settle_window_s=120, doubt_after_s=3600)
     return OperationRunner(Scene(store).book, port, patience)
 
 

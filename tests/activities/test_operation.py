@@ -5,92 +5,15 @@ The judge is always the sandbox's own book.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import pytest_asyncio
 
-from activities.operation import OperationRunner, Patience
 from disputes.events import OperationReported
-from disputes.gateway.client import Gateway, Timeouts
-from disputes.gateway.entities import Entities, one_entity
-from disputes.gateway.payunity import PayUnity
-from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
+from disputes.operations import OperationRecord
 from disputes.steps import Hold, MoneyMoved
-from disputes.store.engine import open_store
-from disputes.store.migrations import migrate
-from disputes.store.throttle import SqlQueryThrottle
 from disputes.vocabulary import OperationState, Outcome, PaymentType
-from tests.store.scene import Dispute, Scene, new_id
-from tests.support.sandbox import Sandbox
-
-QUERY_INTERVAL_S = 0.05
-PATIENCE = Patience(query_interval_s=QUERY_INTERVAL_S, settle_window_s=1.2, doubt_after_s=4.0)
-TIMEOUTS = Timeouts(pool_s=0.5, connect_s=0.5, write_s=0.5, read_s=0.5)
-
-
-@dataclass
-class Bench:
-    """A dispute on a fresh DB of 92.00 EUR, and a runner for what it owes."""
-
-    sandbox: Sandbox
-    scene: Scene
-    gateway: Gateway
-    dispute: Dispute
-    payment_id: str
-
-    def runner(self, url: str | None = None) -> OperationRunner:
-        """A runner against the sandbox, or another address."""
-        entities = one_entity(url or self.sandbox.url, "sandbox", "sandbox")
-        return OperationRunner(self.scene.book, self.port(entities), PATIENCE)
-
-    def port(self, entities: Entities | None = None) -> PayUnity:
-        """The gateway's port; of the sandbox's entity where no other is given."""
-        throttle = SqlQueryThrottle(self.scene.store, QUERY_INTERVAL_S)
-        own = one_entity(self.sandbox.url, "sandbox", "sandbox")
-        return PayUnity(self.gateway, entities or own, throttle)
-
-    async def run(self, plan: Plan | None = None) -> MoneyMoved:
-        """Run the plan that the dispute owes."""
-        return await self.runner().run(plan or self.dispute.plan, (), self.dispute.now)
-
-    async def one(self) -> Operation:
-        """The one operation that a run reports."""
-        (operation,) = (await self.run()).operations
-        return operation
-
-    async def booked(self, payment_type: PaymentType) -> list[dict[str, object]]:
-        """The sandbox's own entries of one type on the payment."""
-        book = await self.sandbox.book(self.payment_id)
-        return [entry for entry in book if entry["payment_type"] == payment_type]
-
-    def fault(self) -> dict[str, object]:
-        """A match for this payment only."""
-        return {"payment_id": self.payment_id}
-
-
-@pytest_asyncio.fixture
-async def bench(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
-    migrate(url)
-    store = open_store(url)
-    scene = Scene(store)
-    payment_id = f"a{new_id()[1:]}"
-    await sandbox.payment(payment_id, "92.00", "EUR")
-    presented = GatewayEntry(
-        gateway_id=payment_id,
-        payment_type=PaymentType.DB,
-        succeeded=True,
-        amount_minor=9200,
-        currency="EUR",
-    )
-    dispute = scene.dispute(f"D-{payment_id}", [presented], 9200)
-    async with Gateway(TIMEOUTS) as gateway:
-        yield Bench(sandbox, scene, gateway, dispute, payment_id)
-    store.close()
+from tests.activities.bench import PATIENCE, Bench
 
 
 @pytest.mark.parametrize(

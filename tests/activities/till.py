@@ -34,7 +34,7 @@ from tests.store.scene import START, Dispute, Scene, entry, new_id
 from tests.support.sandbox import Sandbox
 
 QUERY_INTERVAL_S = 0.05
-PATIENCE = Patience(query_interval_s=QUERY_INTERVAL_S, settle_window_s=1.2, doubt_after_s=30.0)
+PATIENCE = Patience(settle_window_s=1.2, doubt_after_s=30.0)
 #: A shopper's token, as confidential as a card: no text may show it.
 REGISTRATION = "5a1f" * 8
 #: An acquirer that offers everything.

@@ -45,9 +45,7 @@ from tests.proof.wire import SETTLE_WINDOW_S, Wire
 from workflows.ids import dispute_workflow_id
 
 QUERY_INTERVAL_S = 30.0
-PATIENCE = Patience(
-    query_interval_s=QUERY_INTERVAL_S, settle_window_s=SETTLE_WINDOW_S, doubt_after_s=600.0
-)
+PATIENCE = Patience(settle_window_s=SETTLE_WINDOW_S, doubt_after_s=600.0)
 #: A life without anybody is short: what is held is tried again every few hours, for ever.
 _UNATTENDED_DAYS = 3
 _NOTIFIED = ("CB", "CR", "RF")

@@ -202,3 +202,16 @@ def test_request_log_tells_what_was_asked_and_answered(machine: Machine, debit: 
     ]
     assert lines[0]["path"] == f"/v1/payments/{debit}"
     assert "authorization" not in str(lines).lower()
+
+
+def test_pending_books_under_the_same_id_when_its_time_has_come(
+    machine: Machine, debit: str
+) -> None:
+    reference = name()
+    machine.arm("pending", delay_s=0.3)
+    answer = machine.follow(debit, "CB", "92.00", merchantTransactionId=reference)
+    assert (code(answer), machine.kinds(debit)) == ("000.200.000", ["DB"])
+    while machine.kinds(debit) != ["DB", "CB"]:
+        pass
+    found = machine.get("/v1/query", merchantTransactionId=reference).json()["payments"]
+    assert [(p["id"], p["result"]["code"]) for p in found] == [(answer.json()["id"], "000.100.110")]

@@ -131,6 +131,44 @@ def test_an_entry_that_the_gateway_shows_settles_what_was_in_doubt(scene: Scene)
     assert scene.ledger.verify() == []
 
 
+def test_an_entry_told_of_without_our_reference_settles_what_was_in_doubt(scene: Scene) -> None:
+    """Taken for the gateway's own, the operation would be sent again or told to have happened."""
+    dispute = _disputed(scene)
+    plan, key = dispute.plan, _sent(dispute)
+    dispute.settle(plan, OperationState.IN_DOUBT)
+    shown = entry(PaymentType.CB, 9200, dispute.payment_id)
+    told = scene.book.adopt_entry("D-1", shown, START)
+    assert told is not None
+    assert (told.key, told.state, told.gateway_id) == (
+        key,
+        OperationState.SETTLED,
+        shown.gateway_id,
+    )
+    assert scene.book.adopt_entry("D-1", shown, START) == told
+    assert scene.readings() == {"disputed": 92, "in_hand": -15}
+    assert scene.ledger.verify() == []
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_person_settled_gets_its_entry_once(scene: Scene, *, named: bool) -> None:
+    """Whether the entry shows our reference or not; a second entry is one of its own."""
+    dispute = _disputed(scene)
+    plan, key = dispute.plan, _sent(dispute)
+    dispute.settle(plan, OperationState.IN_DOUBT)
+    scene.book.resolve(key, happened=True, reason="seen in the portal", at=START)
+    before = scene.readings()
+    mtid = plan.merchant_transaction_id if named else None
+    first, second = (entry(PaymentType.CB, 9200, dispute.payment_id, mtid=mtid) for _ in range(2))
+    for _ in range(2):
+        _with(dispute, first).ask()
+    (operation,) = scene.reads.operations(dispute_id="D-1")
+    assert (operation.key, operation.gateway_id) == (key, first.gateway_id)
+    assert scene.readings() == before
+    _with(dispute, second).ask()
+    assert scene.position(Account.ACQUIRER) == -9200
+    assert scene.ledger.verify() == []
+
+
 @pytest.mark.parametrize("doubted", [False, True])
 def test_an_entry_that_was_adopted_before_it_was_known_as_ours_posts_once(
     scene: Scene, *, doubted: bool

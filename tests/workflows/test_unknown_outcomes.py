@@ -7,6 +7,7 @@ import pytest
 
 from disputes.operations import merchant_transaction_id
 from disputes.status import CaseStatus
+from disputes.vocabulary import OperationState
 from tests.support.engine import Engine, Json
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
@@ -161,9 +162,31 @@ async def test_a_notification_settles_what_was_in_doubt(quick: Engine) -> None:
     dispute = await _in_doubt(quick)
     [_, chargeback] = await dispute.book()
     reversal = await dispute.gateway_books("CR", str(chargeback["id"]), 40_00)
+    key = _key(await dispute.status())
     await dispute.booking("CR", reversal, str(chargeback["id"]))
-    await dispute.until(booked_out="52.00")
+    status = await dispute.until(booked_out="52.00", attention=())
+    assert [(op.state, op.gateway_id) for op in status.operations if op.key == key] == [
+        ("settled", reversal)
+    ]
+    assert (await dispute.ends())["status"] == "partially_won"
     await dispute.money_is(acquirer=40_00, dispute_loss=52_00)
+
+
+async def test_doubt_stops_calls_and_nothing_else(quick: Engine) -> None:
+    """Evidence, submission, rulings and deadlines of two cases whose chargeback is in doubt."""
+    doubt: Json = {"kind": "result_code", "code": "000.400.030"}
+    answered, silent = [await _unlucky(quick, "CB", doubt) for _ in range(2)]
+    for dispute in (answered, silent):
+        await dispute.until(_attends("operation_in_doubt"), status="collecting")
+    await answered.represent()
+    await answered.until(status="under_review")
+    await answered.rule("merchant_won")
+    assert await silent.days_pass(26)
+    for dispute, status in ((answered, "won"), (silent, "expired")):
+        await dispute.until(_attends("operation_in_doubt"), status=status)
+        assert await dispute.booked_types() == ["DB"]
+        [operation] = dispute.operations()
+        assert (operation.attempts, operation.state) == (1, OperationState.IN_DOUBT)
 
 
 async def test_a_code_that_asks_for_a_person_is_in_doubt_at_once(quick: Engine) -> None:
