@@ -143,7 +143,12 @@ class OperationRunner:
             reason=reason,
             at=at,
         )
-        return (ended,)
+        twin = _twin_of(ended, record.plan, said)
+        if twin is None:
+            return (ended,)
+        adopted = await asyncio.to_thread(self._book.adopt_entry, None, twin, at)
+        marked = ended.model_copy(update={"twins": (twin.gateway_id,)})
+        return (marked, adopted) if adopted else (marked,)
 
     async def _ask(self, record: OperationRecord, at: datetime) -> _Step:
         """Step 4: what was sent, or may have been, is looked for before anything else.
@@ -237,6 +242,27 @@ def _kept(live: Sequence[GatewayEntry], linked: Sequence[GatewayEntry]) -> Gatew
 
 def _waited_s(record: OperationRecord) -> float:
     return (record.wire_now - (record.sent_at or record.intended_at)).total_seconds()
+
+
+def _twin_of(ended: Operation, plan: Plan, said: Said) -> GatewayEntry | None:
+    """The entry just booked, where the operation has one: its sender stood still before it wrote.
+
+    Others took the request for lost by then, and sent it again.
+    """
+    if said.word is not Word.BOOKED or said.gateway_id is None:
+        return None
+    if ended.gateway_id in (None, said.gateway_id):
+        return None
+    return GatewayEntry(
+        gateway_id=said.gateway_id,
+        payment_type=plan.payment_type,
+        succeeded=True,
+        amount_minor=plan.amount_minor if said.amount_minor is None else said.amount_minor,
+        currency=plan.currency,
+        referenced_id=plan.referenced_id,
+        merchant_transaction_id=plan.merchant_transaction_id,
+        result_code=said.result_code,
+    )
 
 
 def _refused_because(said: Said) -> str:

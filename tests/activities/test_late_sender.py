@@ -1,0 +1,52 @@
+"""A sender that stood still between its last look at the clock and the write: it wakes too late."""
+
+import asyncio
+
+import pytest
+
+from activities.operation import OperationRunner
+from disputes.gateway.entities import one_entity
+from disputes.gateway.payunity import PayUnity
+from disputes.ledger import Account
+from disputes.operations import Plan
+from disputes.ports import Said
+from disputes.store.throttle import SqlQueryThrottle
+from disputes.vocabulary import OperationState, Purpose
+from tests.activities.till import PATIENCE, QUERY_INTERVAL_S, Till
+from tests.store.scene import START
+
+
+class Frozen(PayUnity):
+    """Sends only when it is thawed, whatever the deadline was."""
+
+    def __init__(self, till: Till) -> None:
+        entities = one_entity(till.sandbox.url, "sandbox", "sandbox")
+        super().__init__(till.http, entities, SqlQueryThrottle(till.scene.store, QUERY_INTERVAL_S))
+        self.reached, self.thawed = asyncio.Event(), asyncio.Event()
+
+    async def send(self, plan: Plan, deadline_s: float) -> Said:
+        self.reached.set()
+        await self.thawed.wait()
+        return await super().send(plan, deadline_s + 60)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.AUTHORIZE, Purpose.DEBIT, Purpose.GOODWILL])
+async def test_what_it_books_is_on_the_books_as_a_twin(till: Till, purpose: Purpose) -> None:
+    """The others had taken it for lost by then and sent it again, as nothing forbids."""
+    plan, gateway = till.plan(purpose, 9200), Frozen(till)
+    late = asyncio.create_task(
+        OperationRunner(till.scene.book, gateway, PATIENCE).run(plan, (), START)
+    )
+    await gateway.reached.wait()
+    kept = await till.one(plan)
+    gateway.thawed.set()
+    operation, *adopted = (await late).operations
+    entries = await till.booked(plan)
+    assert operation.state is OperationState.SETTLED
+    assert {operation.gateway_id, *operation.twins} == {entry["id"] for entry in entries}
+    assert operation.gateway_id == kept.gateway_id
+    assert len(entries) == 2
+    theirs = sum(int(str(it["sign"])) * int(str(it["amount_minor"])) for it in entries)
+    assert sum(till.scene.ledger.positions(Account.ACQUIRER).values()) == theirs
+    assert [it.gateway_id for it in adopted] in ([], list(operation.twins))
+    assert till.scene.ledger.verify() == []
