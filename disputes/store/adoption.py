@@ -147,7 +147,7 @@ def _take(taking: _Taking, entry: GatewayEntry, number: int) -> None:
             raise RuntimeError("an entry that was taken over is gone")
     elif row.gateway_id is None and row.state != OperationState.SENT:
         _prove(session, row, entry)
-    if row.dispute_id is None:
+    if row.dispute_id is None and row.purpose is None:
         row.dispute_id, row.purpose = _owner(taking, row)
     session.add(row)
     session.flush()

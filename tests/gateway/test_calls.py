@@ -6,6 +6,7 @@ from disputes.gateway.wire import AmountNotRepresentable
 from disputes.vocabulary import PaymentType
 
 PAYMENT = "00112233445566778899aabbccddeeff"
+TOKEN = "5a1f" * 8
 
 
 def _entity(test_mode: TestMode | None = None) -> Entity:
@@ -15,7 +16,8 @@ def _entity(test_mode: TestMode | None = None) -> Entity:
 def _call(
     payment_type: PaymentType = PaymentType.CB,
     *,
-    referenced_id: str = PAYMENT,
+    referenced_id: str | None = PAYMENT,
+    registration_id: str | None = None,
     mtid: str = "d1001book1",
     amount_minor: int | None = 9200,
     currency: str | None = "EUR",
@@ -25,6 +27,7 @@ def _call(
     return Call(
         payment_type=payment_type,
         referenced_id=referenced_id,
+        registration_id=registration_id,
         merchant_transaction_id=mtid,
         entity=_entity(test_mode),
         deadline=Deadline(60),
@@ -51,6 +54,24 @@ def test_a_full_reversal_goes_without_an_amount() -> None:
     assert form.keys() == {"entityId", "paymentType", "merchantTransactionId"}
 
 
+@pytest.mark.parametrize("kind", [PaymentType.PA, PaymentType.DB, PaymentType.CD])
+def test_a_payment_of_its_own_goes_to_the_shoppers_registration(kind: PaymentType) -> None:
+    call = _call(kind, referenced_id=None, registration_id=TOKEN)
+    assert call.path == f"/registrations/{TOKEN}/payments"
+    assert call.form() == {
+        "entityId": "entity-1",
+        "paymentType": kind.value,
+        "merchantTransactionId": "d1001book1",
+        "amount": "92.00",
+        "currency": "EUR",
+    }
+    assert TOKEN not in repr(call)
+
+
+def test_an_increase_references_its_authorization() -> None:
+    assert _call(PaymentType.PA).path == f"/payments/{PAYMENT}"
+
+
 def test_an_amount_that_would_lose_value_is_not_written() -> None:
     with pytest.raises(AmountNotRepresentable):
         _call(amount_minor=1255, currency="KWD").form()
@@ -61,6 +82,13 @@ def test_an_amount_that_would_lose_value_is_not_written() -> None:
     [
         ("payment_type", lambda: _call(PaymentType.DB)),
         ("payment_type", lambda: _call(PaymentType.CD)),
+        ("payment_type", lambda: _call(PaymentType.CP, referenced_id=None)),
+        ("registration_id", lambda: _call(PaymentType.CD, referenced_id=None)),
+        ("registration_id", lambda: _call(registration_id=TOKEN)),
+        (
+            "registration_id",
+            lambda: _call(PaymentType.CD, referenced_id=None, registration_id="../../v1/query"),
+        ),
         ("referenced_id", lambda: _call(referenced_id="../../v1/query/0011223344")),
         ("referenced_id", lambda: _call(referenced_id=PAYMENT.upper())),
         ("merchant_transaction_id", lambda: _call(mtid="short")),
