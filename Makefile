@@ -37,8 +37,9 @@ check: setup ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: setup ## measure lifecycles per second against the floor
+bench: setup ## measure lifecycles and operations per second against their floors
 	$(BIN)/python -m bench.lifecycle
+	$(BIN)/python -m bench.operations
 
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30

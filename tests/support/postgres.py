@@ -29,12 +29,14 @@ class Postgres:
         folder: where its data and its logs are.
         programs: folder of ``initdb`` and ``pg_ctl``.
         prefix: of every command, so that it runs as a user without rights.
+        durable: whether a commit reaches the disk, as in production; tests need not wait for it.
     """
 
     port: int
     folder: Path
     programs: Path = field(repr=False)
     prefix: tuple[str, ...] = field(default=(), repr=False)
+    durable: bool = False
 
     @property
     def data(self) -> Path:
@@ -54,7 +56,7 @@ class Postgres:
         """Start it and wait until it takes connections; after ``kill`` it recovers first."""
         # No socket file: its lock would name the dead of a kill, as postmaster.pid does.
         options = f"-h {LOOPBACK} -p {self.port} -c unix_socket_directories=''"
-        options += " -c fsync=off -c max_connections=200"
+        options += " -c max_connections=200" + ("" if self.durable else " -c fsync=off")
         log = str(self.folder / "server.log")
         self.run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", options, "start")
 
@@ -112,17 +114,20 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def run_postgres(programs: Path, within: Path | None = None) -> Iterator[Postgres]:
+def run_postgres(
+    programs: Path, within: Path | None = None, *, durable: bool = False
+) -> Iterator[Postgres]:
     """Start a server, give it, and stop it and delete its files.
 
     Args:
         programs: folder of ``initdb`` and ``pg_ctl``.
         within: folder for its own, which any user can reach; the system's temporary one by default.
+        durable: whether a commit reaches the disk.
     """
     folder = Path(tempfile.mkdtemp(prefix="disputes-postgres-", dir=within))
     # It refuses to run as root.
     prefix = _become_unprivileged(folder) if os.geteuid() == 0 else []
-    server = Postgres(claim_port(0, "PostgreSQL"), folder, programs, tuple(prefix))
+    server = Postgres(claim_port(0, "PostgreSQL"), folder, programs, tuple(prefix), durable)
     try:
         server.run("initdb", "-D", str(server.data), "-U", "postgres", "--auth=trust", "--no-sync")
         server.start()
