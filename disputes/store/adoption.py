@@ -12,7 +12,7 @@ from disputes.notice import DisputeNotice
 from disputes.operations import GatewayEntry, Operation, Payment
 from disputes.store.engine import insert_once, wire_now
 from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
-from disputes.store.guards import lock_payment, refunded_minor
+from disputes.store.guards import lock_payment, open_entry, refunded_minor
 from disputes.store.postings import post_operation
 from disputes.store.projection import project
 from disputes.store.records import (
@@ -161,6 +161,8 @@ def _prove(session: Session, row: OperationRow, entry: GatewayEntry) -> None:
     if row.state == OperationState.IN_DOUBT:
         row.state, row.reason = OperationState.SETTLED.value, None
         row.result_code, row.settled_at = entry.result_code, wire_now(session)
+    session.flush()
+    open_entry(session, row)
 
 
 def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:

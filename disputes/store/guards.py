@@ -15,6 +15,7 @@ from disputes.operations import Plan
 from disputes.store import payment_guards
 from disputes.store.engine import insert_once
 from disputes.store.positions import moved
+from disputes.store.postings import makes_entry, root_of
 from disputes.store.records import CHAIN, by_gateway_id
 from disputes.store.tables import OperationRow, PaymentRow
 from disputes.vocabulary import OperationState, PaymentType, Purpose
@@ -36,6 +37,26 @@ def lock_payment(session: Session, payment_id: str, merchant_id: str) -> Payment
         insert_once(session, made)
         row = session.exec(held).one()
     return row
+
+
+def open_entry(session: Session, row: OperationRow) -> None:
+    """Give what an operation has made (PA, DB, CD, CP or RB) a row of its own to be guarded by.
+
+    What made a payment of its own stood under its reference until it had an id; what was posted
+    there keeps that place, which belongs to the payment from now on.
+    """
+    if row.gateway_id is None or not makes_entry(row):
+        return
+    payment = lock_payment(session, row.payment_id, row.merchant_id)
+    entry = lock_payment(session, row.gateway_id, row.merchant_id)
+    entry.root_id, entry.entry_type = root_of(row, payment.root_id), row.payment_type
+    entry.amount_minor, entry.currency = row.amount_minor, row.currency
+    entry.history_known = True
+    session.add(entry)
+    if row.payment_id == row.merchant_transaction_id:
+        row.payment_id, payment.root_id = row.gateway_id, row.gateway_id
+        session.add(payment)
+    session.flush()
 
 
 def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:

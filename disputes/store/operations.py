@@ -11,9 +11,9 @@ from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
 from disputes.store import adoption
 from disputes.store.engine import Store, wire_now
-from disputes.store.guards import holder, lock_payment, refusal, superseded
+from disputes.store.guards import holder, lock_payment, open_entry, refusal, superseded
 from disputes.store.payment_guards import whole
-from disputes.store.postings import makes_entry, post_operation, root_of
+from disputes.store.postings import post_operation
 from disputes.store.projection import append, load_case, lock_case, project
 from disputes.store.records import (
     ADOPTED,
@@ -24,7 +24,7 @@ from disputes.store.records import (
     to_record,
     to_row,
 )
-from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.store.tables import CaseRow, OperationRow
 from disputes.vocabulary import OperationState
 
 
@@ -145,7 +145,7 @@ class SqlOperationBook:
                 _take_entry(session, row, gateway_id or _told_of(session, row))
             session.flush()
             if row.state == OperationState.SETTLED:
-                _open_entry(session, row, payment)
+                open_entry(session, row)
                 post_operation(session, row, payment.root_id, at)
             if case_row is not None:
                 project(session, case_row, at)
@@ -262,23 +262,6 @@ def _take_entry(session: Session, row: OperationRow, gateway_id: str | None) -> 
         session.delete(other)
         session.flush()
     row.gateway_id = gateway_id
-
-
-def _open_entry(session: Session, row: OperationRow, payment: PaymentRow) -> None:
-    """Give what the operation has made (PA, DB, CD, CP or RB) a row of its own to be guarded by."""
-    if row.gateway_id is None or not makes_entry(row):
-        return
-    root = root_of(row, payment.root_id)
-    entry = lock_payment(session, row.gateway_id, row.merchant_id)
-    entry.root_id, entry.entry_type = root, row.payment_type
-    entry.amount_minor, entry.currency = row.amount_minor, row.currency
-    entry.history_known = True
-    session.add(entry)
-    if row.payment_id == row.merchant_transaction_id:
-        # It stood under its own reference until it had an id.
-        row.payment_id = row.gateway_id
-        session.delete(payment)
-    session.flush()
 
 
 def _told_of(session: Session, row: OperationRow) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, or_, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, not_, or_, union_all
 from sqlalchemy import select as select_values
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -12,11 +12,17 @@ from disputes.lifecycle import fold
 from disputes.operations import GatewayEntry
 from disputes.reconciliation import ListPayments, PaymentPage, PaymentRoot, ReconciliationWindow
 from disputes.store.engine import Store, wire_now
+from disputes.store.guards import open_entry
 from disputes.store.projection import stored_events
 from disputes.store.records import ADOPTED, by_gateway_id
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
-from disputes.vocabulary import Finality, OperationState
+from disputes.vocabulary import Finality, OperationState, PaymentType
 
+#: What makes a payment of its own: it is the root of its own entries.
+_ALONE = and_(
+    col(OperationRow.payment_type).in_((PaymentType.PA, PaymentType.DB, PaymentType.CD)),
+    col(OperationRow.referenced_id).is_(None),
+)
 _UNSETTLED = (OperationState.SENT, OperationState.IN_DOUBT)
 #: In positive words, which an index answers.
 _NOT_FINAL = (Finality.OPEN, Finality.PROVISIONAL)
@@ -78,22 +84,23 @@ class SqlReconciliationBook:
             if row and unnamed and by_gateway_id(session, gateway_id) is None:
                 row.gateway_id = gateway_id
                 session.add(row)
+                open_entry(session, row)
 
 
 def _roots(window: ReconciliationWindow) -> Subquery:
     """Root and merchant of every payment that a window asks for, with repetitions."""
     own, parent = aliased(PaymentRow), aliased(PaymentRow)
+    # A rebill that was adopted stands under its own id, and references the payment.
+    under = func.coalesce(col(own.root_id), col(parent.root_id), col(OperationRow.payment_id))
     operations: Select[str, str] = (
         select_values(
-            # A rebill that was adopted stands under its own id, and references the payment.
-            func.coalesce(
-                col(own.root_id), col(parent.root_id), col(OperationRow.payment_id)
-            ).label("root_id"),
+            case((_ALONE, col(OperationRow.gateway_id)), else_=under).label("root_id"),
             col(OperationRow.merchant_id).label("merchant_id"),
         )
         .join(own, col(own.payment_id) == col(OperationRow.payment_id), isouter=True)
         .join(parent, col(parent.payment_id) == col(OperationRow.referenced_id), isouter=True)
-        .where(_within(window))
+        # A payment that has no id yet cannot be asked for by one: its own workflow asks.
+        .where(_within(window), or_(not_(_ALONE), col(OperationRow.gateway_id).is_not(None)))
     )
     open_cases: Select[str, str] = (
         select_values(
@@ -126,8 +133,9 @@ def _on(presented: set[str], entries: Sequence[GatewayEntry]) -> ColumnElement[b
     """Operations on a payment by our books, and those that the shown entries are."""
     references = {entry.merchant_transaction_id for entry in entries}
     return or_(
-        col(OperationRow.payment_id).in_(presented),
-        col(OperationRow.gateway_id).in_({entry.gateway_id for entry in entries}),
+        # A credit is guarded by the payment that it repays, and is no entry of it at the gateway.
+        and_(col(OperationRow.payment_id).in_(presented), not_(_ALONE)),
+        col(OperationRow.gateway_id).in_(presented | {entry.gateway_id for entry in entries}),
         col(OperationRow.merchant_transaction_id).in_(references - {None}),
     )
 
