@@ -44,8 +44,10 @@ bench: setup ## measure lifecycles and operations per second against their floor
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30
 
-proof: setup ## simulate cases with faults on all cores, write docs/proof.md
+proof: setup ## simulate, crash and storm cases with faults on all cores, write docs/proof.md
 	$(BIN)/python -m tests.proof.simulate --minutes $(PROOF_MINUTES) --write docs/proof.md
+	$(BIN)/python -m tests.proof.crash --write docs/proof.md
+	$(BIN)/python -m tests.proof.storm --write docs/proof.md
 
 record: setup ## record the histories that tests replay (docs/changing-workflows.md)
 	$(BIN)/python -m tests.replay.record

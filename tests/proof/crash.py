@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import math
 import sys
 import tempfile
 import time
@@ -13,11 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.proof.crash_cell import run_cell
+from tests.proof.crash_cell import operations, run_cell
 from tests.proof.crash_lane import environment, run_lane
 from tests.proof.crash_plan import Cell, Fault, Seen
 from tests.proof.crash_report import figures, write
-from tests.proof.crash_rows import ROWS
 from tests.support.sandbox import run_sandbox
 
 
@@ -25,9 +25,9 @@ def every_cell() -> list[Cell]:
     """All there are."""
     return [
         Cell(operation, step, fault)
+        for operation, steps in operations().items()
         for fault in Fault
-        for operation, row in ROWS.items()
-        for step in row.steps
+        for step in steps
     ]
 
 
@@ -35,24 +35,28 @@ async def run_matrix(
     cells: Sequence[Cell],
     lanes: int,
     folder: Path,
+    *,
+    seconds: float = math.inf,
     told: Callable[[Seen], None] = lambda _seen: None,
 ) -> list[Seen]:
-    """Carry cells out, so many at once as there are lanes.
+    """Carry cells out, so many at once as there are lanes; gives those that were.
 
     Args:
         cells: in the order in which they start.
         lanes: each has servers of its own.
         folder: for databases and logs.
+        seconds: after so many no further cell begins.
         told: called with each result as it comes.
     """
     waiting: Queue[Cell] = Queue()
     for cell in cells:
         waiting.put_nowait(cell)
     results: dict[Cell, Seen] = {}
+    until = time.monotonic() + seconds
 
     async def work(number: int) -> None:
         async with run_lane(folder / f"lane-{number}", sandbox) as lane:
-            while not waiting.empty():
+            while not waiting.empty() and time.monotonic() < until:
                 cell = waiting.get_nowait()
                 results[cell] = await run_cell(lane, cell)
                 told(results[cell])
@@ -65,7 +69,7 @@ async def run_matrix(
         async with asyncio.TaskGroup() as group:
             for number in range(min(lanes, len(cells))):
                 group.create_task(work(number))
-    return [results[cell] for cell in cells]
+    return [results[cell] for cell in cells if cell in results]
 
 
 def _say(seen: Seen) -> None:
@@ -78,6 +82,7 @@ def _say(seen: Seen) -> None:
 def _options(arguments: list[str] | None) -> Namespace:
     parser = ArgumentParser("python -m tests.proof.crash", description=__doc__)
     parser.add_argument("--only", default="", help="operation/step/fault, or a part of it")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="then no cell begins")
     parser.add_argument("--lanes", type=int, default=4, help="cells at once")
     parser.add_argument("--write", type=Path, help="document that takes the table")
     parser.add_argument("--keep", type=Path, help="folder for databases and logs, to look into")
@@ -92,8 +97,10 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="disputes-crash-") as temporary:
         folder: Path = options.keep or Path(temporary)
         folder.mkdir(exist_ok=True)
-        results = asyncio.run(run_matrix(cells, options.lanes, folder, _say))
-    text = figures(results, time.monotonic() - began, options.lanes)
+        seconds = options.minutes * 60
+        running = run_matrix(cells, options.lanes, folder, seconds=seconds, told=_say)
+        results = asyncio.run(running)
+    text = figures(results, len(cells), time.monotonic() - began, options.lanes)
     sys.stdout.write(f"{text}\n")
     if options.write:
         write(options.write, text)

@@ -6,14 +6,14 @@ from pathlib import Path
 from tests.proof.crash_plan import Fault, Seen, Step
 
 
-def figures(results: Sequence[Seen], seconds: float, lanes: int) -> str:
+def figures(results: Sequence[Seen], planned: int, seconds: float, lanes: int) -> str:
     """One table for each fault: operations down, steps across."""
     failed = [seen for seen in results if seen.faults]
     twice = sum(seen.booked > 1 for seen in results)
     doubtful = sum(seen.state == "in_doubt" for seen in results)
     lines = [
         (
-            f"{len(results)} cells in {seconds / 60:.1f} minutes, {lanes} at once."
+            f"{len(results)} of {planned} cells in {seconds / 60:.1f} minutes, {lanes} at once."
             f" **{len(failed)} failed.** Booked twice: {twice}; left to a person: {doubtful}."
         ),
     ]

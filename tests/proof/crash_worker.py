@@ -15,6 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 import worker
 from disputes.events import CaseEvent
@@ -25,6 +27,7 @@ from disputes.store import Store
 from disputes.store.operations import SqlOperationBook
 from disputes.store.register import SqlRegister
 from disputes.vocabulary import OperationState
+from tests.proof.crash_call import OneCall
 from tests.proof.crash_plan import Step
 
 _POLL_S = 0.01
@@ -187,12 +190,20 @@ class HoldingTransport(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+class ProofWorker(Worker):
+    """Works for ``OneCall`` too."""
+
+    def __init__(self, client: Client, *, workflows: Sequence[type], **more: Any) -> None:  # noqa: ANN401 - the SDK's
+        super().__init__(client, workflows=[*workflows, OneCall], **more)
+
+
 def main() -> None:
     """Work as ``dispute-worker`` does."""
     with (
         patch.object(worker, "SqlOperationBook", HoldingBook),
         patch.object(worker, "SqlRegister", HoldingRegister),
         patch.object(worker, "PayUnity", HoldingGateway),
+        patch.object(worker, "Worker", ProofWorker),
         patch.object(httpx._client, "AsyncHTTPTransport", HoldingTransport),  # noqa: SLF001
     ):
         worker.main()

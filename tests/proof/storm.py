@@ -20,6 +20,8 @@ from tests.proof.storm_judge import Judge
 from tests.proof.storm_lives import Callers
 
 _AT_ONCE = 60
+#: How long the gateway takes for an answer.
+_ANSWER_S = 0.3
 
 
 async def blow_all(ground: Ground, blows: Sequence[Blow], cases: int) -> Counter[str]:
@@ -46,7 +48,6 @@ async def blow_all(ground: Ground, blows: Sequence[Blow], cases: int) -> Counter
                 begun += 1
             await asyncio.sleep(blow.pause_s)
             lives.create_task(strike(blow))
-            await ground.mend()
             if place % 20 == 0:
                 _say(f"{place} faults, {begun} cases begun")
     return fallen
@@ -55,14 +56,16 @@ async def blow_all(ground: Ground, blows: Sequence[Blow], cases: int) -> Counter
 async def run(options: Namespace, folder: Path) -> tuple[Judge, Counter[str], bool]:
     """The storm, the calm after it, and the judgement."""
     async with run_ground(folder) as ground:
+        # A slow gateway: most blows then fall on calls under way.
+        await ground.sandbox.arm("hang", times=None, delay_s=_ANSWER_S)
         disk = ground.disk is not None
         blows = plan(options.seed, options.faults, full_disk=disk)
-        fallen = await blow_all(ground, blows, options.cases)
-        await ground.mend()
-        judge = Judge(ground, options.cases)
-        _say("the storm is over; waiting for the cases to come to rest")
-        await judge.wait_for_rest(options.rest)
-        await judge.judge()
+        async with ground.mended():
+            fallen = await blow_all(ground, blows, options.cases)
+            _say("the storm is over; waiting for the cases to come to rest")
+            judge = Judge(ground, options.cases)
+            await judge.wait_for_rest(options.rest)
+            await judge.judge()
         return judge, fallen, disk
 
 

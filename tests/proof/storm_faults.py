@@ -12,7 +12,9 @@ from tests.proof.crash_lane import SETTLE_WINDOW_S, strike
 from tests.proof.storm_ground import Ground
 
 _Strike = Callable[[Ground, "Blow"], Awaitable[None]]
-#: Kinds that need a disk of our own.
+_KILLED = "worker: SIGKILL"
+_FROZEN = "worker: SIGSTOP, up to longer than the settle window"
+#: Needs a disk of our own.
 FULL_DISK = "database and Temporal server: disk full"
 
 
@@ -36,7 +38,7 @@ def plan(seed: int, count: int, *, full_disk: bool) -> list[Blow]:
             kind=random.choices(kinds, weights)[0],
             worker=random.randrange(100),
             lasts_s=random.choice((0.5, 1.0, 2.0, SETTLE_WINDOW_S + 2)),
-            pause_s=random.uniform(0.2, 1.5),
+            pause_s=random.uniform(1.5, 5.5),
         )
         for _ in range(count)
     ]
@@ -96,8 +98,8 @@ async def _fill_disk(ground: Ground, blow: Blow) -> None:
 
 
 STRIKES: dict[str, _Strike] = {
-    "worker: SIGKILL": _kill_worker,
-    "worker: SIGSTOP, up to longer than the settle window": _freeze_worker,
+    _KILLED: _kill_worker,
+    _FROZEN: _freeze_worker,
     "worker: connections to the gateway cut": _cut_gateway,
     "worker: connections to the Temporal server cut": _cut_temporal,
     "database: SIGKILL": _kill_database,
@@ -107,7 +109,7 @@ STRIKES: dict[str, _Strike] = {
     "Temporal server: SIGSTOP": _freeze_temporal,
     FULL_DISK: _fill_disk,
 }
-_WEIGHTS = dict.fromkeys(STRIKES, 2) | {"worker: SIGKILL": 6, FULL_DISK: 1}
+_WEIGHTS = dict.fromkeys(STRIKES, 2) | {_KILLED: 5, _FROZEN: 4, FULL_DISK: 1}
 
 
 def _worker(ground: Ground, blow: Blow) -> Child:

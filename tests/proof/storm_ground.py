@@ -2,14 +2,11 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,102 +14,22 @@ from typing import TypeVar
 import psycopg
 from temporalio.client import Client
 
+from disputes.errors import ConfigurationError, Unreachable
 from disputes.settings import Settings
 from disputes.store import Store, open_store
 from disputes.store.migrations import migrate
 from starter.processes import LOOPBACK, Child
 from starter.temporal_server import TemporalServer, start_temporal
 from tests.proof.crash_lane import WINDOWS, environment, made_policy
+from tests.proof.storm_parts import Disk, Proxy, small_disk
 from tests.support.postgres import Postgres, postgres_programs, run_postgres
 from tests.support.sandbox import Sandbox, run_sandbox
 from workflows.connection import connect
 from workflows.namespace import prepare_namespace
 
 _WORKERS = 3
-_DISK_BYTES = 2 * 1024**3
-_CHUNK = 64 * 1024**2
+_WATCH_S = 0.3
 T = TypeVar("T")
-
-
-class Proxy:
-    """Passes connections on to a port, until they are cut."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    async def start(self) -> asyncio.Server:
-        """Listen on a free port."""
-        server = await asyncio.start_server(self._serve, LOOPBACK, 0)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
-
-    def cut(self) -> int:
-        """Reset every connection in this moment; gives how many there were."""
-        count = len(self._open) // 2
-        for writer in list(self._open):
-            writer.transport.abort()
-        return count
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there, out = await asyncio.open_connection(LOOPBACK, self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        both = {writer, out}
-        self._open |= both
-        try:
-            await asyncio.gather(_pass_on(reader, out), _pass_on(there, writer))
-        finally:
-            self._open -= both
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
-class Disk:
-    """The disk of database and Temporal server, which can be full; ``None``: it cannot."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ballast = folder / "ballast"
-
-    def fill(self) -> None:
-        """Leave no byte free."""
-        with self._ballast.open("wb") as ballast:
-            size = 0
-            chunk = _CHUNK
-            while chunk >= 1:
-                try:
-                    os.posix_fallocate(ballast.fileno(), size, chunk)
-                    size += chunk
-                except OSError:
-                    chunk //= 16
-
-    def free(self) -> None:
-        """Give the room back."""
-        self._ballast.unlink(missing_ok=True)
-
-
-@contextmanager
-def small_disk() -> Iterator[Disk | None]:
-    """A file system of its own in memory; ``None`` where this user may mount none."""
-    folder = Path(tempfile.mkdtemp(prefix="disputes-storm-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},mode=755", "tmpfs", str(folder)]
-    mounted = shutil.which("mount") and subprocess.run(command, check=False).returncode == 0
-    try:
-        yield Disk(folder) if mounted else None
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-        folder.rmdir()
 
 
 @dataclass
@@ -148,12 +65,29 @@ class Ground:
         async with self._database:
             await self.by_hand(self.postgres.kill)
 
+    @asynccontextmanager
+    async def mended(self) -> AsyncIterator[None]:
+        """Start again whatever does not run, as a supervisor does, for as long as the block."""
+
+        async def watch() -> None:
+            while True:
+                # What cannot start now, for its disk is full or its database away, can later.
+                with suppress(Unreachable, ConfigurationError, RuntimeError):
+                    await self.mend()
+                await asyncio.sleep(_WATCH_S)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
     async def mend(self) -> None:
         """Start again whatever does not run."""
         async with self._database:
             if not await self.by_hand(self.postgres.processes):
-                with suppress(RuntimeError):  # its disk may be full: next time
-                    await self.by_hand(self.postgres.start)
+                await self.by_hand(self.postgres.start)
         if self.temporal.child.process.returncode is not None:
             port = int(self.temporal.address.rpartition(":")[2])
             where = self.disk.folder if self.disk else self.folder

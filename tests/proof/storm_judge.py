@@ -41,7 +41,6 @@ class Judge:
                 ]
                 return
             await asyncio.sleep(_POLL_S)
-            await self._ground.mend()
 
     async def _restless(self) -> list[int]:
         await self._look()
