@@ -148,6 +148,9 @@ class ReconciliationActivities:
             return
         doubted = {match.entry.gateway_id for match in found.altered}
         entries = [entry for entry in adopt.shown if entry.gateway_id not in doubted]
+        if not known.disputes:
+            payment = adopt.payment
+            self._book.adopt_own(payment.merchant_id, payment.root_id, entries, adopt.at)
         for dispute in known.disputes:
             self._book.adopt_payment(
                 dispute.dispute_id,

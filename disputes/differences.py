@@ -104,8 +104,6 @@ def _for_a_person(known: KnownPayment, found: Comparison) -> Iterator[Difference
 def _missing_here(known: KnownPayment, entry: GatewayEntry) -> str:
     if entry.payment_type is PaymentType.CR and entry.referenced_id is None:
         return "ask the acquirer which chargeback it reverses"
-    if not known.disputes:
-        return "disputes intake FILE (the notice of the dispute on this payment)"
     return compare_again(known.root_id)
 
 

@@ -226,10 +226,9 @@ def test_a_chargeback_of_nobody_is_told_until_it_is_reversed() -> None:
     assert [it[0] for it in _types(known, DB, CB, shown, back)] == [D.MISSING_HERE]
 
 
-def test_without_a_dispute_a_new_entry_needs_a_notice() -> None:
+def test_a_new_entry_can_be_taken_over_without_a_dispute() -> None:
     known = KnownPayment(root_id=PAYMENT, wire_now=NOW)
-    [(kind, what)] = _types(known, DB)
-    assert (kind, what.split(" (")[0]) == (D.MISSING_HERE, "disputes intake FILE")
+    assert _types(known, DB) == [(D.MISSING_HERE, AGAIN)]
 
 
 def test_a_case_is_told_what_it_does_not_know_and_nothing_else() -> None:

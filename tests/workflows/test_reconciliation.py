@@ -1,9 +1,14 @@
 """Our books against the gateway's: found, taken over, told to the case, or left to a person."""
 
+import asyncio
+from datetime import UTC, datetime
+
 from disputes.money import Money
 from disputes.reconciliation import ReconciliationReport
 from disputes.status import CaseStatus
 from disputes.store.reads import Reads
+from disputes.vocabulary import PaymentType
+from tests.store.scene import Scene, entry
 from tests.support.engine import Engine
 from tests.support.reconciliation import reconcile
 from tests.support.waiting import until
@@ -63,6 +68,28 @@ async def test_a_refund_behind_our_back_is_told_to_the_case(quick: Engine) -> No
     report = await reconcile(quick, inquiry.payment)
     assert (report.adopted, report.flagged) == (1, 0)
     await inquiry.until(lambda status: "double_loss" in status.attention)
+
+
+async def test_a_payment_without_a_dispute_is_taken_over_too(quick: Engine) -> None:
+    """Its refund goes on the books; a chargeback does, and asks for the notice that explains it."""
+    payment_id = str((await quick.notice())["payment_id"])
+    scene = Scene(quick.store)
+    sale = entry(PaymentType.DB, 92_00, gateway_id=payment_id)
+    await asyncio.to_thread(scene.book.adopt_own, "M-1", payment_id, [sale], datetime.now(UTC))
+    await quick.sandbox.own_booking("RF", payment_id, amount_minor=30_00)
+    refunded = await reconcile(quick, payment_id)
+    assert (refunded.adopted, refunded.flagged) == (1, 0)
+    await quick.sandbox.own_booking("CB", payment_id, amount_minor=50_00)
+    charged_back = await reconcile(quick, payment_id)
+    assert charged_back.adopted == 1
+    assert _found(charged_back) == [("unexplained", "disputes intake FILE (its notice)")]
+    lines = await asyncio.to_thread(scene.ledger.show, payment_id)
+    assert [(str(it.debit), it.amount_minor) for it in lines] == [
+        ("acquirer", 92_00),
+        ("refunds", 30_00),
+        ("unmirrored", 50_00),
+    ]
+    assert await asyncio.to_thread(scene.ledger.verify) == []
 
 
 def _known(dispute: Dispute) -> bool:
