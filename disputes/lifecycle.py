@@ -6,7 +6,7 @@ so any order of arrival, and any repetition, ends in the same state (lifecycle, 
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from disputes import chain, facts, network
@@ -231,8 +231,10 @@ def _timer(case: Case, event: CaseEvent, body: TimerFired) -> Case:
         return case.with_flag("notice_missing")
     match body.timer:
         case TimerKind.LADDER:
-            last = body.detail == str(min(case.opened_terms.ladder_hours, default=0))
-            return case.with_flag("deadline_near") if last and case.answerable else case
+            last = min(case.opened_terms.ladder_hours, default=0)
+            ours = case.respond_by == body.due + timedelta(hours=last)
+            near = body.detail == str(last) and ours and case.answerable
+            return case.with_flag("deadline_near") if near else case
         case TimerKind.LAST_CALL:
             return case
         case TimerKind.DEADLINE if case.answerable and body.due == _answer_due(case):

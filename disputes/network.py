@@ -7,10 +7,12 @@ from typing import assert_never
 from disputes.case import Case
 from disputes.events import CaseEvent, Reported
 from disputes.facts import (
+    CLOCK_FLAGS,
     collecting,
     decide,
     filing_declined,
     flag_excess,
+    flag_past,
     merchant_wins,
     returned,
     taken,
@@ -23,6 +25,13 @@ _FEES = (NetworkEventKind.FEE_CHARGED, NetworkEventKind.FEE_RETURNED)
 #: Events that decide nothing: they stand between no two facts of one meaning.
 _PASSING = (NetworkEventKind.CARDHOLDER_WITHDREW, NetworkEventKind.ISSUER_COMMENT)
 _SECOND = NetworkEventKind.SECOND_CHARGEBACK
+#: Events that open a stage in which the merchant must answer.
+_OPENING = (
+    NetworkEventKind.ESCALATED,
+    NetworkEventKind.SECOND_CHARGEBACK,
+    NetworkEventKind.PRE_ARBITRATION_OPENED,
+    NetworkEventKind.PRE_ARBITRATION_DECLINED,
+)
 #: Events that only a case can have whose money the bank took.
 _BEYOND_CHARGEBACK = (
     NetworkEventKind.PRE_ARBITRATION_OPENED,
@@ -48,13 +57,26 @@ def reported(case: Case, event: CaseEvent, body: Reported) -> Case:
         news = news.model_copy(update={"amount": None})
     meaning = _meaning(case, news)
     if meaning == case.last_meaning:
-        return case.skip(event, "says the same as the fact before it")
+        return _told_again(case, event, news)
     if news.kind is NetworkEventKind.ESCALATED and case.money_moved:
         return case.skip(event, "the case is a chargeback already")
     if news.kind in _BEYOND_CHARGEBACK and not case.money_moved:
         # Nobody told of the chargeback, but there was one: its money is gone.
         case = taken(replace(case, stage=Stage.CHARGEBACK), event, case.disputed_minor)
     return flag_excess(_apply(replace(case, last_meaning=meaning), event, news))
+
+
+def _told_again(case: Case, event: CaseEvent, news: NetworkEvent) -> Case:
+    """The same again changes nothing but the deadline of its stage, where it names another."""
+    respond_by = news.respond_by
+    if respond_by is not None and news.kind in _OPENING and respond_by != case.respond_by:
+        if case.answerable:
+            case = replace(case, respond_by=respond_by, stage_known_at=event.recorded_at)
+            return flag_past(case.without_flag("deadline_unknown", *CLOCK_FLAGS), event)
+        if news.kind is _SECOND and case.status is Status.LOST:
+            # It was lost for want of a deadline (row 14).
+            return collecting(case, event, respond_by, None)
+    return case.skip(event, "says the same as the fact before it")
 
 
 def _meaning(case: Case, news: NetworkEvent) -> tuple[str, ...]:

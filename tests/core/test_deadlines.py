@@ -4,7 +4,7 @@ import pytest
 
 from disputes.deadlines import next_timer
 from disputes.events import TimerKind
-from disputes.messages import SubmitRepresentment
+from disputes.messages import AnswerPreArbitration, SubmitRepresentment
 from disputes.status import attention
 from disputes.vocabulary import Finality, Flow, NetworkEventKind, Outcome, Stage, Status
 from tests.support.story import Story, day, terms
@@ -218,3 +218,45 @@ def test_an_inquiry_answered_in_allocation_waits_for_a_word_not_for_silence() ->
 
     assert story.standing() is Status.UNDER_REVIEW
     assert attention(story.case) == ("ruling_overdue",)
+
+
+def test_a_deadline_that_is_told_when_the_stage_is_told_again_counts() -> None:
+    """Ten days, and not the thirty of the rulebook: the second message is no mere repetition."""
+    story = Story().opened().network(NetworkEventKind.PRE_ARBITRATION_OPENED, 5)
+    story.on(6).network(NetworkEventKind.PRE_ARBITRATION_OPENED, 5, respond_by=day(15))
+    assert story.case.respond_by == day(15)
+
+    story.until(TimerKind.DEADLINE)
+    assert story.now == day(15)
+
+
+def test_a_deadline_that_proves_later_than_the_guess_opens_the_stage_again() -> None:
+    opened = NetworkEventKind.PRE_ARBITRATION_OPENED
+    story = Story(terms(pre_arbitration_answer_days=None)).opened().network(opened, 5)
+    story.until(TimerKind.DEADLINE).on(13)
+    assert story.standing() is Status.EXPIRED
+
+    story.network(opened, 5, respond_by=day(35))
+    assert story.standing() is Status.COLLECTING
+    assert attention(story.case) == ()
+    assert story.until(TimerKind.DEADLINE).now == day(35)
+
+
+def test_a_second_chargeback_is_lost_only_until_its_deadline_is_told() -> None:
+    second = NetworkEventKind.SECOND_CHARGEBACK
+    story = Story().opened().ruled(Outcome.MERCHANT_WON, 10).network(second, 20)
+    assert story.standing() is Status.LOST
+
+    story.on(21).network(second, 20, cycle=2, respond_by=day(40))
+    assert (story.standing(), story.case.cycle) == (Status.COLLECTING, 2)
+    assert story.case.respond_by == day(40)
+
+
+def test_a_repetition_moves_no_deadline_of_an_answered_stage() -> None:
+    story = Story().opened().network(NetworkEventKind.PRE_ARBITRATION_OPENED, 5).on(6)
+    answer = AnswerPreArbitration(decision="decline", answered_by="ann")
+    story.command("answer_pre_arbitration", answer)
+
+    story.network(NetworkEventKind.PRE_ARBITRATION_OPENED, 7, respond_by=day(15))
+
+    assert story.standing() is Status.UNDER_REVIEW
