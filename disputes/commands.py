@@ -180,8 +180,8 @@ def _in_time(case: Case, now: datetime) -> None:
 def _not_missed(case: Case, name: str, command: Command) -> None:
     """What would be an answer, had the deadline not ended the case, is late and nothing else."""
     if isinstance(command, messages.Decide) and name == "approve":
-        asked = (it.command for it in case.approvals if it.request_id == command.request_id)
-        name = next(asked, name)
+        asked = (it for it in case.approvals if it.outcome in ("open", "overtaken"))
+        name = next((it.command for it in asked if it.request_id == command.request_id), name)
     if case.respond_by is None or name not in _ANSWERS or not case.decided:
         return
     due = due_when_known(case, case.respond_by)
@@ -250,7 +250,15 @@ def _accept(case: Case, command: messages.AcceptLiability, now: datetime) -> tup
     rest = case.disputed_minor - case.accepted_minor
     amount = _amount(case, command.amount, rest)
     accepted = LiabilityAccepted(acceptance=command, amount_minor=amount)
-    return _four_eyes(case, "accept_liability", accepted, command.accepted_by, amount, now)
+    return _four_eyes(
+        case,
+        "accept_liability",
+        accepted,
+        command.accepted_by,
+        amount,
+        now,
+        before_minor=case.accepted_minor,
+    )
 
 
 def _amount(case: Case, given: Money | None, limit: int) -> int:
@@ -264,11 +272,22 @@ def _amount(case: Case, given: Money | None, limit: int) -> int:
 
 
 def _four_eyes(
-    case: Case, name: str, body: Held, who: str, amount_minor: int, now: datetime
+    case: Case,
+    name: str,
+    body: Held,
+    who: str,
+    amount_minor: int,
+    now: datetime,
+    *,
+    before_minor: int = 0,
 ) -> tuple[Body, ...]:
-    """The command itself, or a request for a second person above the policy's limit."""
+    """The command itself, or a request for a second person above the policy's limit.
+
+    ``before_minor`` was done already and counts: parts are no way round the limit.
+    """
+    _none_waits(case, name)
     limit = case.opened_terms.four_eyes_above_minor
-    if limit is None or amount_minor <= limit:
+    if limit is None or before_minor + amount_minor <= limit:
         return (body,)
     return _approval(case, name, body, who, amount_minor, now)
 
@@ -276,8 +295,7 @@ def _four_eyes(
 def _approval(
     case: Case, name: str, body: Held, who: str, amount_minor: int, now: datetime
 ) -> tuple[Body, ...]:
-    if any(item.command == name for item in case.open_approvals):
-        raise IllegalTransition(case.status.value, name, ["approve", "decline"])
+    _none_waits(case, name)
     return (
         ApprovalRequested(
             request_id=f"{case.case_id}-A{len(case.approvals) + 1}",
@@ -290,10 +308,16 @@ def _approval(
     )
 
 
+def _none_waits(case: Case, name: str) -> None:
+    """While one waits for a second person, another of its kind would change what was asked for."""
+    if any(item.command == name for item in case.open_approvals):
+        raise IllegalTransition(case.status.value, name, ["approve", "decline"])
+
+
 def _decide(case: Case, name: str, command: messages.Decide, now: datetime) -> tuple[Body, ...]:
-    request = next(
-        (item for item in case.open_approvals if item.request_id == command.request_id), None
-    )
+    # A request ends with its moment, however late the timer is.
+    waiting = (item for item in case.open_approvals if now < item.expires_at)
+    request = next((item for item in waiting if item.request_id == command.request_id), None)
     if request is None:
         raise NotFound("there is no open request with this id on the case")
     if request.requested_by == command.decided_by:

@@ -336,7 +336,7 @@ def test_a_submission_that_became_incomplete_is_not_approved() -> None:
 
 
 def test_an_approval_after_the_deadline_is_too_late_for_a_submission() -> None:
-    story = charged_back(submission_needs_approval=True).on(1).evidence()
+    story = charged_back(submission_needs_approval=True, approval_hours=1000).on(1).evidence()
     story.command("submit_representment", SUBMIT).on(40)
 
     assert isinstance(refusal(story, "approve", APPROVE), DeadlinePassed)
@@ -508,7 +508,7 @@ def test_a_refused_rebill_can_be_followed_by_another() -> None:
 
 def test_a_rebill_approved_after_a_win_is_refused() -> None:
     story = lost(four_eyes_above_minor=1).command("request_rebill", rebill())
-    story.ruled(Outcome.PARTIAL, 20, "40.00")
+    story.ruled(Outcome.PARTIAL, 12, "40.00")
 
     found = refusal(story, "approve", APPROVE)
 
