@@ -89,6 +89,8 @@ class Case:
     expected_fee_minor: int = 0
     fees: tuple[tuple[str, int], ...] = ()
     fee_meanings: frozenset[tuple[str, ...]] = frozenset()
+    #: whether the chargeback's own fee was told: then none is expected
+    fee_told: bool = False
 
     evidence: tuple[AddEvidence, ...] = ()
     submitted_at: datetime | None = None

@@ -11,7 +11,7 @@ from typing import assert_never
 from disputes import chain
 from disputes.case import Case, evidence_complete
 from disputes.deadlines import opening_deadline, stage_deadline
-from disputes.events import CaseEvent, Opened, PaymentKnown, Ruled
+from disputes.events import CaseEvent, Opened, PaymentKnown, Ruled, TimerKind
 from disputes.messages import BankRuling
 from disputes.vocabulary import Finality, Flow, Outcome, Stage, Status
 
@@ -53,12 +53,18 @@ def opened(case: Case, event: CaseEvent, body: Opened) -> Case:
 def taken(case: Case, event: CaseEvent, amount: int) -> Case:
     """Row 4: the bank took ``amount`` minor units; SEPA returns are lost and final at once."""
     terms = case.opened_terms
-    case = replace(case.with_out(amount, 0), expected_fee_minor=terms.expected_fee_minor)
+    expected = 0 if case.fee_told else terms.expected_fee_minor
+    case = replace(case.with_out(amount, 0), expected_fee_minor=expected)
     # A refund by the network (RDR) and a chargeback: the money is gone twice.
     case = case.with_flag("double_loss") if case.network_refund_minor else case
     if terms.flow is Flow.NONE:
         return decide(case, Status.LOST, event.at, out=amount, days=0)
     return case
+
+
+def untold(case: Case, event: CaseEvent) -> Case:
+    """Nobody told of the chargeback, but there was one: its money is gone."""
+    return taken(replace(case, stage=Stage.CHARGEBACK), event, case.disputed_minor)
 
 
 def flag_past(case: Case, event: CaseEvent) -> Case:
@@ -190,6 +196,8 @@ def ruled(case: Case, event: CaseEvent, body: Ruled) -> Case:
     if meaning == case.last_meaning:
         return case.skip(event, "says the same as the fact before it")
     declined = _is_decline(case, ruling, stage)
+    if stage.rank >= Stage.CHARGEBACK.rank and not case.money_moved:
+        case = untold(case, event)
     case = replace(
         case,
         last_meaning=meaning,
@@ -212,10 +220,15 @@ def _is_decline(case: Case, ruling: BankRuling, stage: Stage) -> bool:
         case.opened_terms.flow is Flow.ALLOCATION
         and case.stage is stage is Stage.PRE_ARBITRATION
         and ruling.stage is not None
-        and case.status is Status.UNDER_REVIEW
+        and (case.status is Status.UNDER_REVIEW or _won_by_silence(case))
         and ruling.outcome is Outcome.CARDHOLDER_WON
         and not ruling.final
     )
+
+
+def _won_by_silence(case: Case) -> bool:
+    silent = (TimerKind.ISSUER_SILENT, case.decided_at, "")
+    return case.status is Status.WON and silent in case.fired
 
 
 def _foreign(case: Case, ruling: BankRuling) -> bool:
@@ -279,17 +292,21 @@ def filing_declined(case: Case, event: CaseEvent, respond_by: datetime | None) -
     return replace(case, status=Status.COLLECTING)
 
 
+def reopened(case: Case) -> Case:
+    """A stage opens, and with it whatever was decided before."""
+    # A part stays accepted; that all was accepted is what the network has just denied.
+    part = case.accepted_minor if case.accepted_minor < case.disputed_minor else 0
+    return replace(case.without_flag(*CLOCK_FLAGS), finality=Finality.OPEN, accepted_minor=part)
+
+
 def collecting(case: Case, event: CaseEvent, respond_by: datetime | None, days: int | None) -> Case:
     """A stage opens in which the merchant must answer: by its own deadline, else by the window."""
     computed, guess = stage_deadline(event.at, days, case.opened_terms)
     case = case.with_flag("deadline_unknown") if guess and not respond_by else case
     case = replace(
-        case.without_flag(*CLOCK_FLAGS),
+        reopened(case),
         status=Status.COLLECTING,
-        finality=Finality.OPEN,
         respond_by=respond_by or computed,
         stage_known_at=event.recorded_at,
-        # A part stays accepted; that all was accepted is what the network has just denied.
-        accepted_minor=case.accepted_minor if case.accepted_minor < case.disputed_minor else 0,
     )
     return settle_readiness(flag_past(case, event))

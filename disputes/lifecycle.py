@@ -153,20 +153,20 @@ def _answer(
         case PreArbitrationAnswered():
             return _answered(case, event, body)
         case ArbitrationFiled():
-            return replace(case, stage=Stage.ARBITRATION, status=Status.UNDER_REVIEW)
+            return _waits(replace(case, stage=Stage.ARBITRATION))
         case _:
             assert_never(body)
+
+
+def _waits(case: Case) -> Case:
+    """The merchant has answered; the open stage's reminders are over."""
+    return replace(case.without_flag(*facts.CLOCK_FLAGS), status=Status.UNDER_REVIEW)
 
 
 def _submitted(case: Case) -> Case:
     """Row 7: allocation's one response is the pre-arbitration attempt itself."""
     files = case.opened_terms.flow is Flow.ALLOCATION and case.stage is Stage.CHARGEBACK
-    return replace(
-        case,
-        stage=Stage.PRE_ARBITRATION if files else case.stage,
-        status=Status.UNDER_REVIEW,
-        flags=case.flags - {"deadline_near", "deadline_past"},
-    )
+    return _waits(replace(case, stage=Stage.PRE_ARBITRATION) if files else case)
 
 
 def _accepted(case: Case, event: CaseEvent, body: LiabilityAccepted) -> Case:
@@ -175,10 +175,13 @@ def _accepted(case: Case, event: CaseEvent, body: LiabilityAccepted) -> Case:
         return case.skip(event, "decided by an earlier fact")
     accepted = min(case.accepted_minor + body.amount_minor, case.disputed_minor)
     case = replace(case, accepted_minor=accepted)
+    # In a late stage what had come back is disputed again, and goes as in row 16.
+    late = case.stage.rank > Stage.CHARGEBACK.rank
+    out = max(case.out_minor, accepted) if late else case.out_minor
     if accepted < case.disputed_minor:
-        return case
+        return case.with_out(out, case.fx_minor)
     days = case.opened_terms.tail_lost_days
-    return facts.decide(case, Status.ACCEPTED, event.at, out=case.out_minor, days=days)
+    return facts.decide(case, Status.ACCEPTED, event.at, out=out, days=days)
 
 
 def _answered(case: Case, event: CaseEvent, body: PreArbitrationAnswered) -> Case:
@@ -191,7 +194,7 @@ def _answered(case: Case, event: CaseEvent, body: PreArbitrationAnswered) -> Cas
     if answer.decision == "accept":
         case = case.with_out(max(case.out_minor, part), case.fx_minor)
         case = replace(case, accepted_minor=max(case.accepted_minor, part))
-    return replace(case, status=Status.UNDER_REVIEW, submitted_at=event.at)
+    return _waits(replace(case, submitted_at=event.at))
 
 
 def _approval(case: Case, event: CaseEvent, body: ApprovalRequested | ApprovalDecided) -> Case:

@@ -14,12 +14,14 @@ from disputes.facts import (
     flag_excess,
     flag_past,
     merchant_wins,
+    reopened,
     returned,
     taken,
+    untold,
     won_days,
 )
 from disputes.messages import NetworkEvent
-from disputes.vocabulary import Finality, Flow, NetworkEventKind, Stage, Status
+from disputes.vocabulary import Flow, NetworkEventKind, Stage, Status
 
 _FEES = (NetworkEventKind.FEE_CHARGED, NetworkEventKind.FEE_RETURNED)
 #: Events that decide nothing: they stand between no two facts of one meaning.
@@ -34,6 +36,7 @@ _OPENING = (
 )
 #: Events that only a case can have whose money the bank took.
 _BEYOND_CHARGEBACK = (
+    NetworkEventKind.SECOND_CHARGEBACK,
     NetworkEventKind.PRE_ARBITRATION_OPENED,
     NetworkEventKind.PRE_ARBITRATION_ACCEPTED,
     NetworkEventKind.PRE_ARBITRATION_DECLINED,
@@ -61,8 +64,7 @@ def reported(case: Case, event: CaseEvent, body: Reported) -> Case:
     if news.kind is NetworkEventKind.ESCALATED and case.money_moved:
         return case.skip(event, "the case is a chargeback already")
     if news.kind in _BEYOND_CHARGEBACK and not case.money_moved:
-        # Nobody told of the chargeback, but there was one: its money is gone.
-        case = taken(replace(case, stage=Stage.CHARGEBACK), event, case.disputed_minor)
+        case = untold(case, event)
     return flag_excess(_apply(replace(case, last_meaning=meaning), event, news))
 
 
@@ -127,7 +129,8 @@ def _ours(case: Case) -> bool:
 
 
 def _reviewed(case: Case, stage: Stage) -> Case:
-    return replace(case, stage=stage, status=Status.UNDER_REVIEW, finality=Finality.OPEN)
+    case = reopened(case)
+    return replace(case, stage=stage, status=Status.UNDER_REVIEW)
 
 
 def _accepted(case: Case, at: datetime, amount: int | None) -> Case:
@@ -179,12 +182,15 @@ def _fee(case: Case, event: CaseEvent, news: NetworkEvent) -> Case:
         return case.skip(event, "says the same as the fee before it")
     fees = dict(case.fees)
     fees[currency] = fees.get(currency, 0) + (amount if charged else -amount)
-    expected = charged and news.fee_type in (None, "chargeback")
+    # Before the chargeback a fee without a type is another's.
+    types = (None, "chargeback") if case.money_moved else ("chargeback",)
+    told = charged and news.fee_type in types
     return replace(
         case,
         fees=tuple(sorted(fees.items())),
         fee_meanings=(case.fee_meanings - {contrary}) | {meaning},
-        expected_fee_minor=0 if expected else case.expected_fee_minor,
+        expected_fee_minor=0 if told else case.expected_fee_minor,
+        fee_told=told or case.fee_told,
     )
 
 
