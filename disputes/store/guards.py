@@ -6,7 +6,7 @@ All run in a write with the case's and the payment's row locked.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, bindparam, col, select
 
 from disputes import chain
 from disputes.case import Case
@@ -25,17 +25,32 @@ from disputes.vocabulary import OperationState, PaymentType, Purpose
 LEASE = timedelta(minutes=5)
 _OF_A_DISPUTE = (*CHAIN, Purpose.REBILL, Purpose.GIVE_BACK, Purpose.GIVE_BACK_CREDIT)
 _UNDER_WAY = (OperationState.INTENDED, OperationState.SENT, OperationState.IN_DOUBT)
+#: Made once: to build a statement takes longer than to answer it.
+_PAYMENT = (
+    select(PaymentRow)
+    .where(PaymentRow.payment_id == bindparam("payment_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_HOLDERS = (
+    select(OperationRow)
+    .where(
+        OperationRow.payment_id == bindparam("payment_id"), col(OperationRow.state).in_(_UNDER_WAY)
+    )
+    # Voiding a row that its owner marks sent at this moment would let it be sent twice.
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_payment(session: Session, payment_id: str, merchant_id: str) -> PaymentRow:
     """The payment's row, made if need be, held to the end of the transaction."""
-    rows = select(PaymentRow).where(PaymentRow.payment_id == payment_id).with_for_update()
-    held = rows.execution_options(populate_existing=True)
-    row = session.exec(held).one_or_none()
+    wanted = {"payment_id": payment_id}
+    row = session.exec(_PAYMENT, params=wanted).one_or_none()
     if row is None:
         made = PaymentRow(payment_id=payment_id, root_id=payment_id, merchant_id=merchant_id)
         insert_once(session, made)
-        row = session.exec(held).one()
+        row = session.exec(_PAYMENT, params=wanted).one()
     return row
 
 
@@ -65,14 +80,7 @@ def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:
     What was intended but never sent is void after its lease; the plan's own row at once, so that
     its guards are checked against what is true now.
     """
-    under_way = (
-        select(OperationRow)
-        .where(OperationRow.payment_id == plan.payment_id, col(OperationRow.state).in_(_UNDER_WAY))
-        # Voiding a row that its owner marks sent at this moment would let it be sent twice.
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    for row in session.exec(under_way).all():
+    for row in session.exec(_HOLDERS, params={"payment_id": plan.payment_id}).all():
         unsent = row.state == OperationState.INTENDED
         if not unsent or (row.key != plan.key and row.intended_at > now - LEASE):
             return row

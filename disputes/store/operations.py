@@ -204,7 +204,7 @@ class SqlOperationBook:
 
 def _intend(session: Session, plan: Plan, events: Sequence[CaseEvent]) -> OperationRecord | Refusal:
     """See ``SqlOperationBook.intend``; a refusal is given back, so that the events stay."""
-    case_row, case = _case(session, plan, events)
+    case_row, case = _recorded(session, plan, events)
     payment = lock_payment(session, plan.payment_id, plan.merchant_id)
     now = wire_now(session)
     # Its sender may be marking it sent at this moment: that must not be lost.
@@ -214,6 +214,9 @@ def _intend(session: Session, plan: Plan, events: Sequence[CaseEvent]) -> Operat
     held = holder(session, plan, now)
     if held is not None:
         return MoneyHeld("another operation on this payment is under way", held.key)
+    if case is None and case_row is not None:
+        # Only now: who waits for the payment comes here again and again.
+        case = load_case(session, case_row.case_id)
     if case is not None and superseded(case, plan):
         owed = to_row(plan, now, OperationState.INTENDED)
         return to_record(owed, now, _reported(session, case.case_id))
@@ -231,15 +234,14 @@ def _intend(session: Session, plan: Plan, events: Sequence[CaseEvent]) -> Operat
     return to_record(row, now)
 
 
-def _case(
+def _recorded(
     session: Session, plan: Plan, events: Sequence[CaseEvent]
 ) -> tuple[CaseRow | None, Case | None]:
-    """The dispute of which a plan is a step, with ``events`` recorded; neither where it is none."""
+    """The row of the dispute of which a plan is a step, and what new ``events`` made of it."""
     if plan.dispute_id is None:
         return None, None
     row = lock_case(session, plan.dispute_id)
-    fresh = append(session, row, events)
-    return row, project(session, row) if fresh else load_case(session, plan.dispute_id)
+    return row, project(session, row) if append(session, row, events) else None
 
 
 def _yields(now: OperationState, to: OperationState) -> bool:
