@@ -34,11 +34,12 @@ class Life:
     """
 
     case: Case = field(default_factory=lambda: Case(case_id="D-1"))
+    payment_id: str = PAYMENT_ID
     book: Book = field(default_factory=Book)
     gateway: Gateway = field(default_factory=lambda: Gateway(Random(1)))  # noqa: S311 - for ids
 
     def __post_init__(self) -> None:
-        self.payment = self.gateway.add("DB", 9200, day(0))
+        self.gateway.add("DB", 9200, day(0)).id = self.payment_id
         self.book.post(entry_postings(PaymentType.DB, 9200, "EUR"))
 
     def tell(self, event_id: str, at: datetime, body: Body) -> None:
@@ -78,9 +79,8 @@ class Life:
 
     def _booked(self, plan: Plan) -> Line:
         kind = plan.payment_type.value
-        # The case knows the presented entry by the id that stories give it.
-        under = self.payment.id if plan.referenced_id == PAYMENT_ID else plan.referenced_id
-        refusal = self.gateway.refusal(kind, plan.amount_minor, under or "")
+        under = plan.referenced_id or ""
+        refusal = self.gateway.refusal(kind, plan.amount_minor, under)
         assert refusal is None, (plan, refusal)
         return self.gateway.add(kind, plan.amount_minor, day(0), under=under, mtid=plan.key)
 
@@ -94,13 +94,17 @@ class Life:
 
     @property
     def end(self) -> tuple[object, ...]:
-        """What may not depend on the order of arrival."""
-        case = self.case
-        return (case.status, case.stage, case.cycle, case.finality, levels(case))
+        """See ``end_of``."""
+        return end_of(self.case)
 
     def positions(self, *, mirrored: bool) -> dict[Account, int]:
         """Every account that is not zero; else ``acquirer`` and ``unmirrored`` as one."""
         return positions(self.book.balances, mirrored=mirrored)
+
+
+def end_of(case: Case) -> tuple[object, ...]:
+    """What may not depend on the order of arrival."""
+    return (case.status, case.stage, case.cycle, case.finality, levels(case))
 
 
 def positions(balances: Counter[Account], *, mirrored: bool) -> dict[Account, int]:
