@@ -22,7 +22,7 @@ Staged = Callable[[Till], Awaitable[Plan]]
 async def _switches(sandbox: Sandbox) -> AsyncIterator[None]:
     """What a test has switched is switched back."""
     yield
-    lasting = {"captures": True, "merchant_chargebacks": True}
+    lasting = {"captures": True, "multiple_captures": True, "merchant_chargebacks": True}
     await sandbox.set(authorization_valid_s=7 * 24 * 3600, **lasting)
 
 
@@ -168,6 +168,14 @@ async def reversal_of_nothing(till: Till) -> Plan:
     return dispute.plan
 
 
+async def second_capture(till: Till) -> Plan:
+    """The acquirer takes one capture for each authorization."""
+    authorized = await till.made(Purpose.AUTHORIZE, 9200)
+    await till.made(Purpose.CAPTURE, 100, authorized)
+    await till.sandbox.set(multiple_captures=False)
+    return till.plan(Purpose.CAPTURE, 100, authorized)
+
+
 async def forbidden_chargeback(till: Till) -> Plan:
     """Merchants may post no chargeback here."""
     await till.sandbox.set(merchant_chargebacks=False)
@@ -184,6 +192,7 @@ ROWS: list[tuple[str, str, Staged]] = [
     ("700.400.550", "check the payment id", chargeback_on_unknown),
     ("700.400.420", "check the payment id", reversal_of_nothing),
     ("700.400.100", "ask for no more than that", after(P.CAPTURE, P.AUTHORIZE, "RV")),
+    ("700.400.100", "ask for no more than that", second_capture),
     ("700.400.200", "ask for no more than that", after(P.REFUND, P.DEBIT, "RF")),
     ("700.400.300", "ask for no more than that", after(P.REVERSE, P.AUTHORIZE, "CP")),
     ("700.400.400", "its own chargeback is taken over", second_chargeback),

@@ -53,3 +53,26 @@ def store(store_url: str) -> Iterator[Store]:
 def scene(store: Store) -> Scene:
     """Its adapters."""
     return Scene(store)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared_scene(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    """One store of each kind for a whole table of cases; each makes payments of its own."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        folder = tmp_path_factory.mktemp("shared")
+        url = f"sqlite:///{shutil.copy(template, folder / 'store.sqlite3')}"
+        yield from _open(url)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = server.new_database(request.getfixturevalue("postgres_template"))
+    yield from _open(server.url(name))
+    server.drop_database(name)
+
+
+def _open(url: str) -> Iterator[Scene]:
+    opened = open_store(url)
+    yield Scene(opened)
+    opened.close()

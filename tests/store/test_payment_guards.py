@@ -17,7 +17,8 @@ LONG_AGO = START - timedelta(days=4000)
 
 
 def _disputed(payments: Payments, minor: int = 9200) -> Dispute:
-    return payments.scene.dispute("D-1", [entry(T.DB, 9200)], minor)
+    debit = entry(T.DB, 9200)
+    return payments.scene.dispute(f"D-{debit.gateway_id}", [debit], minor)
 
 
 def _open_dispute(payments: Payments) -> str:
@@ -238,12 +239,12 @@ REFUSED: dict[str, tuple[Purpose, int, Stage, dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_may_not_move_is_refused_with_what_to_do(scene: Scene, case: str) -> None:
+def test_what_may_not_move_is_refused_with_what_to_do(shared_scene: Scene, case: str) -> None:
     purpose, minor, stage, more, what_to_do = REFUSED[case]
-    payments = Payments(scene)
+    payments = Payments(shared_scene)
     on = stage(payments)
     assert what_to_do in payments.refusal(purpose, minor, on, **more)
-    assert scene.ledger.verify() == []
+    assert shared_scene.ledger.verify() == []
 
 
 def _twice_captured(payments: Payments) -> Plan:
@@ -280,13 +281,13 @@ LACKING: dict[str, tuple[Callable[[Payments], Plan], str]] = {
 
 
 @pytest.mark.parametrize("capability", LACKING)
-def test_what_the_acquirer_lacks_is_not_supported(scene: Scene, capability: str) -> None:
+def test_what_the_acquirer_lacks_is_not_supported(shared_scene: Scene, capability: str) -> None:
     stage, instead = LACKING[capability]
-    payments = Payments(scene)
+    payments = Payments(shared_scene)
     plan = stage(payments)
     lacking: Capabilities = EVERYTHING.model_copy(update={capability: False})
     with pytest.raises(NotSupported) as refused:
-        scene.book.intend(plan.model_copy(update={"capabilities": lacking}), ())
+        shared_scene.book.intend(plan.model_copy(update={"capabilities": lacking}), ())
     assert instead in str(refused.value.details["instead"])
     assert payments.do(plan).state is OperationState.SETTLED
 

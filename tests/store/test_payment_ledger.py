@@ -72,9 +72,9 @@ OURS: dict[str, tuple[Callable[[Payments], str | None], Purpose, Line]] = {
 
 
 @pytest.mark.parametrize("line", OURS)
-def test_an_operation_of_ours_posts_its_line(scene: Scene, line: str) -> None:
+def test_an_operation_of_ours_posts_its_line(shared_scene: Scene, line: str) -> None:
     stage, purpose, expected = OURS[line]
-    payments = Payments(scene)
+    payments = Payments(shared_scene)
     on = stage(payments)
     assert _moved(payments, lambda: payments.made(purpose, A, on, limit_minor=A)) == expected
 
@@ -107,9 +107,9 @@ def _chain(kinds: tuple[PaymentType, ...]) -> list[GatewayEntry]:
 
 
 @pytest.mark.parametrize("line", SHOWN)
-def test_an_entry_of_the_gateways_own_posts_its_line(scene: Scene, line: str) -> None:
+def test_an_entry_of_the_gateways_own_posts_its_line(shared_scene: Scene, line: str) -> None:
     kinds, expected = SHOWN[line]
-    payments = Payments(scene)
+    payments = Payments(shared_scene)
     shown = _chain(kinds)
     if shown[:-1]:
         payments.shown(*shown[:-1])
@@ -119,10 +119,10 @@ def test_an_entry_of_the_gateways_own_posts_its_line(scene: Scene, line: str) ->
 
 @pytest.mark.parametrize("told_first", [False, True])
 def test_an_operation_that_the_gateway_shows_too_posts_once(
-    scene: Scene, *, told_first: bool
+    shared_scene: Scene, *, told_first: bool
 ) -> None:
     """The answer and the query tell of the same capture, in either order."""
-    payments = Payments(scene)
+    payments = Payments(shared_scene)
     authorized = entry(T.PA, A)
     payments.shown(authorized)
     plan = payments.plan(P.CAPTURE, A, authorized.gateway_id)
