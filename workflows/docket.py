@@ -206,9 +206,10 @@ class Docket:
         """Note an entry that the gateway reported by itself."""
         self.bookings.remove(booking)
         # A refund moved what the entry can still hold, and a reversal that hangs under nothing
-        # known was told of before its chargeback: ask again, as after calls that had to wait.
-        held = bool(self.case.flags.intersection(HOLDS))
-        strange = operation is None and (held or booking.payment_type is PaymentType.CR)
+        # known was told of before its chargeback: ask again, as after calls that had to wait, and
+        # where only an id was told, that the gateway does not know.
+        unsure = bool(self.case.flags.intersection(HOLDS)) or booking.amount is None
+        strange = operation is None and (unsure or booking.payment_type is PaymentType.CR)
         refunded = booking.payment_type is PaymentType.RF
         self.payment_stale = self.payment_stale or refunded or strange
         self.append(

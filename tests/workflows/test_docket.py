@@ -3,23 +3,35 @@
 import pytest
 
 from disputes.messages import Booking
+from disputes.money import Money
 from disputes.operations import Operation
 from disputes.vocabulary import NetworkEventKind, OperationState, PaymentType, Purpose, Stage
-from tests.support.story import Story, day, gateway_id
+from tests.support.story import Story, day, euros, gateway_id
 from workflows.docket import Docket
 
 
 @pytest.mark.parametrize(
-    ("told", "again"), [(PaymentType.CR, True), (PaymentType.RF, True), (PaymentType.CB, False)]
+    ("told", "amount", "again"),
+    [
+        (PaymentType.CR, euros("92.00"), True),
+        (PaymentType.RF, euros("92.00"), True),
+        (PaymentType.CB, euros("92.00"), False),
+        (PaymentType.CB, None, True),
+    ],
 )
 def test_a_reversal_told_of_before_its_chargeback_is_asked_for(
-    told: PaymentType, *, again: bool
+    told: PaymentType, amount: Money | None, *, again: bool
 ) -> None:
     """Notifications come in any order: what hangs under nothing known yet must not be lost."""
     docket = Docket("D-1")
     docket.payment_stale = False
     booking = Booking.model_validate(
-        {"gateway_id": gateway_id(7), "payment_type": told, "occurred_at": day(1)}
+        {
+            "gateway_id": gateway_id(7),
+            "payment_type": told,
+            "occurred_at": day(1),
+            "amount": amount,
+        }
     )
     docket.bookings.append(booking)
     docket.booking(booking, None, day(2))

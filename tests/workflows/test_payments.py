@@ -175,6 +175,17 @@ async def test_a_reversal_that_the_gateway_booked_first_is_not_posted_again(engi
     assert await dispute.booked_types() == ["DB", "CB", "CR"]
 
 
+async def test_a_booking_that_the_gateway_denies_holds_nothing_up(engine: Engine) -> None:
+    """Told with an id alone, and the id is wrong: the case's own calls go on."""
+    dispute = await Dispute.booked(engine)
+    told: Json = {"gateway_id": sha256("nobody's")[:32], "payment_type": "CR"}
+    moment = (await dispute.now()).isoformat()
+    await dispute.tell("booking", told | {"occurred_at": moment})
+    await dispute.rule("merchant_won")
+    await dispute.until(status="won", booked_out="0.00", attention=())
+    await dispute.money_is(acquirer=92_00)
+
+
 async def test_currencies_with_other_decimals_than_the_wire(engine: Engine) -> None:
     """Yen have none, dinars three: what two decimals can say is booked to the unit."""
     yen = await Dispute.booked(engine, amount={"amount": "5000", "currency": "JPY"})
