@@ -38,6 +38,8 @@ class Status(StrEnum):
     RECEIVED = "received"
     COLLECTING = "collecting"
     READY = "ready"
+    #: kept for the contract's list; no case shows it: an answer leaves in the step that accepts it,
+    #: and the case is under review at once (lifecycle row 7)
     SUBMITTED = "submitted"
     UNDER_REVIEW = "under_review"
     WON = "won"
