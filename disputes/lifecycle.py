@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from disputes import chain, facts, network
+from disputes import chain, facts, network, rulings
 from disputes.case import Approval, Case, Rebill, answers_open_stage
 from disputes.deadlines import due_when_known
 from disputes.events import (
@@ -82,7 +82,7 @@ def step(case: Case, event: CaseEvent) -> Case:
         case PaymentKnown():
             return facts.payment_known(case, body).without_flag(*HOLDS)
         case Ruled():
-            return facts.ruled(case, event, body)
+            return rulings.ruled(case, event, body)
         case Reported():
             return network.reported(case, event, body)
         case Booked():
