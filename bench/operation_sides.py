@@ -52,7 +52,6 @@ def _terms(notice: DisputeNotice) -> CaseTerms:
         reason_code=notice.reason_code,
         region=notice.region,
         currency=notice.amount.currency,
-        stage=notice.stage,
         rulebook=_RULES,
         policy=_POLICY,
     )
