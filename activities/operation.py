@@ -184,9 +184,13 @@ class OperationRunner:
         An amount that is not ours is believed once a question about the entry itself shows it.
         """
         plan = record.plan
-        linked: Sequence[GatewayEntry] = ()
+        linked: list[GatewayEntry] = []
         if len(live) > 1 or live[0].amount_minor not in (plan.amount_minor, None):
-            linked = (await self._gateway.linked(plan.merchant_id, live[0].gateway_id)).entries
+            for entry in live:
+                # Two debits hang under nothing: one does not show the other.
+                if entry not in linked:
+                    shown = await self._gateway.linked(plan.merchant_id, entry.gateway_id)
+                    linked += shown.entries
             if any(entry not in linked for entry in live):
                 return ()
         kept = _kept(live, linked)

@@ -63,14 +63,17 @@ class Till:
     desk: PaymentActivities = field(init=False)
     disputes: GatewayActivities = field(init=False)
     runner: OperationRunner = field(init=False)
+    gateway: PayUnity = field(init=False)
 
     def __post_init__(self) -> None:
         entities = one_entity(self.sandbox.url, "sandbox", self.key, self.mode)
         throttle = SqlQueryThrottle(self.scene.store, QUERY_INTERVAL_S)
-        gateway = PayUnity(self.http, entities, throttle)
-        self.desk = PaymentActivities(self.scene.book, gateway, PATIENCE)
-        self.disputes = GatewayActivities(self.scene.register, self.scene.book, gateway, PATIENCE)
-        self.runner = OperationRunner(self.scene.book, gateway, PATIENCE)
+        self.gateway = PayUnity(self.http, entities, throttle)
+        self.desk = PaymentActivities(self.scene.book, self.gateway, PATIENCE)
+        self.disputes = GatewayActivities(
+            self.scene.register, self.scene.book, self.gateway, PATIENCE
+        )
+        self.runner = OperationRunner(self.scene.book, self.gateway, PATIENCE)
 
     def plan(self, purpose: Purpose, minor: int, on: str | None = None, **more: object) -> Plan:
         """A payment's own operation; ``on``: the entry it acts on."""
