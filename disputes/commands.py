@@ -4,24 +4,17 @@
 events that the command makes, or raises the typed refusal.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import count
 
 from disputes import messages
 from disputes.case import Case, answers_open_stage, evidence_complete, missing_evidence
-from disputes.deadlines import due_when_known
 from disputes.decode import canonical, differing, json_of, sha256
 from disputes.errors import (
     Conflict,
-    DeadlinePassed,
     IllegalTransition,
     IncompleteEvidence,
-    InvalidMessage,
-    MoneyHeld,
     NotFound,
-    NotSupported,
     SecondPersonNeeded,
 )
 from disputes.events import (
@@ -39,70 +32,14 @@ from disputes.events import (
     PreArbitrationAnswered,
     RebillRequested,
     Submitted,
-    TimerKind,
 )
 from disputes.messages import Command
 from disputes.money import Money
-from disputes.vocabulary import Flow, PaymentType, Purpose, Stage, Status
+from disputes.possible import POSSIBLE, allowed, in_time, may_submit, not_missed
+from disputes.rebills import amount_within, no_live_rebill, rebill_amount, rebill_requested
 
 #: The actor of what the policy decides.
 POLICY = "policy"
-#: Commands that the deadline of the open stage ends.
-_ANSWERS = ("submit_representment", "answer_pre_arbitration", "file_arbitration")
-_REBILLABLE = (Status.LOST, Status.ACCEPTED, Status.EXPIRED, Status.PARTIALLY_WON)
-
-
-def _may_submit(case: Case) -> bool:
-    return case.answerable and case.stage in (Stage.INQUIRY, Stage.CHARGEBACK)
-
-
-def _may_accept(case: Case) -> bool:
-    return case.notice is not None and not case.decided
-
-
-def _may_answer(case: Case) -> bool:
-    ours = case.terms is not None and case.terms.flow is Flow.ALLOCATION
-    return case.answerable and case.stage is Stage.PRE_ARBITRATION and not ours
-
-
-def _may_arbitrate(case: Case) -> bool:
-    ours = case.terms is not None and case.terms.flow is Flow.ALLOCATION
-    return case.answerable and case.stage is Stage.PRE_ARBITRATION and ours
-
-
-def _may_rebill(case: Case) -> bool:
-    return case.status in _REBILLABLE and case.out_minor > 0
-
-
-def _may_collect(case: Case) -> bool:
-    return case.answerable or case.status is Status.AWAITING_NOTICE
-
-
-def _always(_case: Case) -> bool:
-    return True
-
-
-#: When each command is possible at all; the order is that of the contract.
-POSSIBLE: dict[str, Callable[[Case], bool]] = {
-    # After a loss only the shopper's consent to a rebill is still of use.
-    "add_evidence": lambda case: _may_collect(case) or _may_rebill(case),
-    "withdraw_evidence": _may_collect,
-    "submit_representment": _may_submit,
-    "answer_pre_arbitration": _may_answer,
-    "file_arbitration": _may_arbitrate,
-    "accept_liability": _may_accept,
-    "approve": lambda case: bool(case.open_approvals),
-    "decline": lambda case: bool(case.open_approvals),
-    "request_rebill": _may_rebill,
-    "assign": _always,
-    "add_note": _always,
-    "resolve_operation": lambda case: bool(case.doubtful),
-}
-
-
-def allowed(case: Case) -> list[str]:
-    """Names of the commands that the case's status allows."""
-    return [name for name, possible in POSSIBLE.items() if possible(case)]
 
 
 def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body, ...]:
@@ -113,7 +50,7 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
     """
     if _repeated(case, command):
         return ()
-    _not_missed(case, name, command)
+    not_missed(case, name, command)
     if not POSSIBLE[name](case):
         raise IllegalTransition(case.status.value, name, allowed(case))
     match command:
@@ -126,7 +63,7 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
         case messages.AnswerPreArbitration():
             return _answer(case, command, now)
         case messages.FileArbitration():
-            _in_time(case, now)
+            in_time(case, now)
             filing = ArbitrationFiled(filing=command, stage=case.stage, cycle=case.cycle)
             return _four_eyes(case, name, filing, command.filed_by, case.disputed_minor, now)
         case messages.AcceptLiability():
@@ -134,7 +71,8 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
         case messages.Decide():
             return _decide(case, name, command, now)
         case messages.RequestRebill():
-            return _rebill(case, command, now)
+            rebill = rebill_requested(case, command, now)
+            return _four_eyes(case, name, rebill, command.requested_by, rebill.amount_minor, now)
         case messages.Assign():
             return (Assigned(assignment=command),)
         case messages.AddNote():
@@ -172,28 +110,6 @@ def _withdraw_evidence(case: Case, command: messages.WithdrawEvidence) -> tuple[
     return (EvidenceWithdrawn(withdrawal=command),)
 
 
-def _in_time(case: Case, now: datetime) -> None:
-    if case.respond_by is not None and now >= case.respond_by:
-        raise _too_late(case.respond_by)
-
-
-def _not_missed(case: Case, name: str, command: Command) -> None:
-    """What would be an answer, had the deadline not ended the case, is late and nothing else."""
-    if isinstance(command, messages.Decide) and name == "approve":
-        asked = (it for it in case.approvals if it.outcome in ("open", "overtaken"))
-        name = next((it.command for it in asked if it.request_id == command.request_id), name)
-    if case.respond_by is None or name not in _ANSWERS or not case.decided:
-        return
-    due = due_when_known(case, case.respond_by)
-    missed = case.decided_at == due and (TimerKind.DEADLINE, due, "") in case.fired
-    if missed and POSSIBLE[name](replace(case, status=Status.COLLECTING)):
-        raise _too_late(case.respond_by)
-
-
-def _too_late(respond_by: datetime) -> DeadlinePassed:
-    return DeadlinePassed(respond_by.isoformat().replace("+00:00", "Z"))
-
-
 def packet_sha256(case: Case, narrative: str | None) -> str:
     """Hash of what is sent: the evidence in order of its ids, and the narrative."""
     items = sorted(case.evidence, key=lambda item: item.evidence_id)
@@ -216,7 +132,7 @@ def _submit(case: Case, command: messages.SubmitRepresentment, now: datetime) ->
 
 
 def _submitted(case: Case, command: messages.SubmitRepresentment, now: datetime) -> Submitted:
-    _in_time(case, now)
+    in_time(case, now)
     if not command.allow_incomplete:
         missing = missing_evidence(case)
         if not case.opened_terms.checklist.ruled:
@@ -237,18 +153,18 @@ def _packet(case: Case, command: messages.SubmitRepresentment) -> Submitted:
 
 
 def _answer(case: Case, command: messages.AnswerPreArbitration, now: datetime) -> tuple[Body, ...]:
-    _in_time(case, now)
+    in_time(case, now)
     answered = PreArbitrationAnswered(answer=command, stage=case.stage, cycle=case.cycle)
     if command.decision == "decline":
         return (answered,)
-    amount = _amount(case, command.amount, case.disputed_minor)
+    amount = amount_within(case, command.amount, case.disputed_minor)
     name = "answer_pre_arbitration"
     return _four_eyes(case, name, answered, command.answered_by, amount, now)
 
 
 def _accept(case: Case, command: messages.AcceptLiability, now: datetime) -> tuple[Body, ...]:
     rest = case.disputed_minor - case.accepted_minor
-    amount = _amount(case, command.amount, rest)
+    amount = amount_within(case, command.amount, rest)
     accepted = LiabilityAccepted(acceptance=command, amount_minor=amount)
     return _four_eyes(
         case,
@@ -259,16 +175,6 @@ def _accept(case: Case, command: messages.AcceptLiability, now: datetime) -> tup
         now,
         before_minor=case.accepted_minor,
     )
-
-
-def _amount(case: Case, given: Money | None, limit: int) -> int:
-    if given is None:
-        return limit
-    if given.currency != case.currency:
-        raise InvalidMessage({"amount.currency": "must be the case's currency"})
-    if given.minor > limit:
-        raise InvalidMessage({"amount": "is more than what is left of the disputed amount"})
-    return given.minor
 
 
 def _four_eyes(
@@ -336,59 +242,13 @@ def _released(case: Case, body: Held, now: datetime) -> Held:
         case Submitted():
             return _submitted(case, body.submission, now)
         case PreArbitrationAnswered() | ArbitrationFiled():
-            _in_time(case, now)
+            in_time(case, now)
         case RebillRequested():
-            _no_live_rebill(case)
-            _rebill_amount(case, Money.of(body.amount_minor, case.currency))
+            no_live_rebill(case)
+            rebill_amount(case, Money.of(body.amount_minor, case.currency))
         case LiabilityAccepted() | OperationResolved():
             pass
     return body
-
-
-def _rebill(case: Case, command: messages.RequestRebill, now: datetime) -> tuple[Body, ...]:
-    """Row 21: every condition, each with its own answer."""
-    terms = case.opened_terms
-    if terms.fraud:
-        raise NotSupported("rebill", terms.acquirer, "nothing: the reason code is fraud")
-    if not terms.capabilities.rebill_after_dispute:
-        instead = "a new payment with the shopper's own authorization"
-        raise NotSupported("rebill_after_dispute", terms.acquirer, instead)
-    if case.payment is None or not case.payment.known:
-        raise MoneyHeld(
-            "the payment's history at the gateway is not known: payment_history_unknown"
-        )
-    if case.presented_as is not PaymentType.DB:
-        instead = "a new DB by the shopper's registration: a rebill references a DB only"
-        raise NotSupported("rebill", terms.acquirer, instead)
-    _no_live_rebill(case)
-    cool_off = timedelta(hours=terms.rebill_cool_off_hours)
-    if case.decided_at and now < case.decided_at + cool_off:
-        raise MoneyHeld("the policy's cool-off after the decision has not passed yet")
-    amount = _rebill_amount(case, command.amount)
-    taken = {rebill.rebill_id for rebill in case.rebills}
-    free = (f"R{number}" for number in count(1) if f"R{number}" not in taken)
-    rebill_id = command.rebill_id or next(free)
-    body = RebillRequested(request=command, rebill_id=rebill_id, amount_minor=amount)
-    return _four_eyes(case, "request_rebill", body, command.requested_by, amount, now)
-
-
-def _rebill_amount(case: Case, given: Money | None) -> int:
-    """Rebilled and reinstated together stay within the disputed amount (lifecycle, Guards)."""
-    left = case.out_minor - case.rebilled_minor
-    if left <= 0:
-        raise MoneyHeld("nothing is left to charge again: it was rebilled or came back before")
-    return _amount(case, given, left)
-
-
-def _no_live_rebill(case: Case) -> None:
-    """One rebill at a time: none under way, none whose money is still here."""
-    reported = {op.key: op for op in case.operations if op.purpose is Purpose.REBILL}
-    for rebill in case.rebills:
-        key = f"dispute:{case.case_id}:rebill:{rebill.rebill_id}"
-        if key not in reported:
-            raise MoneyHeld("a rebill of this dispute is under way", key)
-    if case.rebilled_minor > case.given_back_minor:
-        raise MoneyHeld("a rebill of this dispute is live already, or still being given back")
 
 
 def _resolve(case: Case, command: messages.ResolveOperation, now: datetime) -> tuple[Body, ...]:
@@ -413,7 +273,7 @@ def policy_at_last_call(case: Case, now: datetime) -> tuple[Body, ...]:
     """Row 9: a complete answer goes out before the deadline, whoever still has to approve it."""
     terms = case.terms
     late = case.respond_by is not None and now >= case.respond_by
-    if terms is None or late or not (terms.auto_submit and _may_submit(case)):
+    if terms is None or late or not (terms.auto_submit and may_submit(case)):
         return ()
     if not evidence_complete(case):
         return ()

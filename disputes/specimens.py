@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from disputes import messages
 from disputes.case import Case
-from disputes.commands import POSSIBLE
 from disputes.deadlines import due_when_known
 from disputes.events import (
     ApprovalDecided,
@@ -38,6 +37,7 @@ from disputes.lifecycle import step
 from disputes.money import Money
 from disputes.notice import DisputeNotice
 from disputes.operations import Operation, Payment
+from disputes.possible import POSSIBLE
 from disputes.terms import CaseTerms, Checklist, EvidencePath, Pin
 from disputes.vocabulary import (
     DECIDED,

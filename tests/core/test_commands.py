@@ -6,7 +6,7 @@ import pytest
 
 from disputes import commands
 from disputes.chain import next_plan
-from disputes.commands import POSSIBLE, allowed, decide
+from disputes.commands import decide
 from disputes.errors import (
     Conflict,
     DeadlinePassed,
@@ -36,6 +36,7 @@ from disputes.messages import (
     WithdrawEvidence,
 )
 from disputes.operations import Plan
+from disputes.possible import POSSIBLE, allowed
 from disputes.status import attention, result_of, status_of
 from disputes.vocabulary import (
     Flow,
