@@ -26,6 +26,11 @@ class Folds:
         self._newest: dict[str, tuple[tuple[str, ...], Case]] = {}
         self._lock = Lock()
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Ids of the cases that are kept, the longest unused first."""
+        return tuple(self._newest)
+
     def fold(self, case_id: str, stored: Iterable[str]) -> Case:
         """The case that the bodies of its events fold to, in the order of acceptance."""
         bodies = tuple(stored)
