@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from disputes.errors import MoneyHeld
+from disputes import twins
+from disputes.errors import MoneyHeld, NotSupported
 from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
 from disputes.ports import GatewayPort, OperationBook, Said, Word
 from disputes.refusals import reason_of
 from disputes.steps import Hold, MoneyMoved
-from disputes.vocabulary import OperationState
+from disputes.vocabulary import OperationState, PaymentType
 
 _ENDED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
 #: Denials by every entity that make an absence credible (architecture, step 4).
@@ -23,6 +24,7 @@ _DENIALS = 2
 #: Questions before a person is asked, however long ago it was sent: after an outage of ours one
 #: unlucky answer is no reason to trouble anybody.
 _QUESTIONS = 3
+_CHAIN = (PaymentType.CB, PaymentType.CR)
 _TOO_LONG = "the outcome could not be learned in time"
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 #: The operation once it has ended, with twins of it, and whether nothing could be sent.
@@ -179,7 +181,7 @@ class OperationRunner:
     async def _adopt(
         self, record: OperationRecord, live: Sequence[GatewayEntry], at: datetime
     ) -> tuple[Operation, ...]:
-        """Step 7: one entry is ours; the ledger shows its twins too.
+        """Step 7: one entry is ours; its twins are undone where they can be, the ledger shows all.
 
         An amount that is not ours is believed once a question about the entry itself shows it.
         """
@@ -188,13 +190,13 @@ class OperationRunner:
         if len(live) > 1 or live[0].amount_minor not in (plan.amount_minor, None):
             for entry in live:
                 # Two debits hang under nothing: one does not show the other.
-                if entry not in linked:
+                if not _shown([entry]) <= _shown(linked):
                     shown = await self._gateway.linked(plan.merchant_id, entry.gateway_id)
                     linked += shown.entries
-            if any(entry not in linked for entry in live):
+            if not _shown(live) <= _shown(linked):
                 return ()
-        kept = _kept(live, linked)
-        twins = [entry for entry in live if entry is not kept]
+        built_on = twins.built_on(linked)
+        kept = twins.kept(live, built_on)
         settled = await asyncio.to_thread(
             self._book.settle,
             plan.key,
@@ -204,12 +206,38 @@ class OperationRunner:
             result_code=kept.result_code,
             at=at,
         )
-        adopted = [
-            await asyncio.to_thread(self._book.adopt_entry, plan.dispute_id, twin, at)
-            for twin in twins
+        # Another worker may have settled it meanwhile, with another entry: by its word we go.
+        others = [entry for entry in live if entry.gateway_id != settled.gateway_id]
+        if len(others) == len(live):
+            return (settled,)
+        adopted = [await self._put_on_books(plan, twin, at) for twin in others]
+        left = [
+            twin.gateway_id
+            for twin in others
+            if twin.gateway_id in built_on
+            or not await self.undo(
+                twins.undoing(plan.key, plan.purpose, plan.merchant_id, twin), at
+            )
         ]
-        marked = settled.model_copy(update={"twins": tuple(twin.gateway_id for twin in twins)})
+        marked = settled.model_copy(update={"twins": tuple(left)})
         return marked, *(operation for operation in adopted if operation)
+
+    async def _put_on_books(self, plan: Plan, twin: GatewayEntry, at: datetime) -> Operation | None:
+        """A twin in a chain is the dispute's as well; any other is nobody's."""
+        dispute_id = plan.dispute_id if twin.payment_type in _CHAIN else None
+        return await asyncio.to_thread(self._book.adopt_entry, dispute_id, twin, at)
+
+    async def undo(self, plans: Sequence[Plan], at: datetime) -> bool:
+        """Whether one of ``plans`` is booked now; the next is tried where one was refused."""
+        for plan in plans:
+            try:
+                moved = await self.run(plan, (), at)
+            except NotSupported:
+                continue
+            states = {operation.state for operation in moved.operations}
+            if states != {OperationState.REFUSED}:
+                return states == {OperationState.SETTLED}
+        return False
 
     async def _denied(self, record: OperationRecord, at: datetime) -> _Step:
         """A credible denial; after the second it goes out again, where a twin does no harm."""
@@ -238,10 +266,8 @@ def _is_of(entry: GatewayEntry, plan: Plan) -> bool:
     )
 
 
-def _kept(live: Sequence[GatewayEntry], linked: Sequence[GatewayEntry]) -> GatewayEntry:
-    """Of several under one reference, the one that something builds on, else the oldest."""
-    built_on = {entry.referenced_id for entry in linked if entry.succeeded}
-    return next((entry for entry in live if entry.gateway_id in built_on), live[0])
+def _shown(entries: Sequence[GatewayEntry]) -> set[tuple[str, int | None]]:
+    return {(entry.gateway_id, entry.amount_minor) for entry in entries if entry.succeeded}
 
 
 def _waited_s(record: OperationRecord) -> float:

@@ -1,22 +1,23 @@
 """Steps of a comparison with the gateway: which payments, what it shows, and taking that over."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import activity
 
 from activities.beating import beating
-from activities.operation import Patience
-from disputes import differences
+from activities.operation import OperationRunner, Patience
+from disputes import differences, twins
 from disputes.comparison import Comparison, Windows, compare
 from disputes.decode import canonical_of
 from disputes.errors import Conflict, NotFound
 from disputes.known import KnownOperation, KnownPayment, untold
 from disputes.messages import Booking
 from disputes.money import Money
-from disputes.operations import GatewayEntry
+from disputes.operations import GatewayEntry, Plan
 from disputes.ports import (
     CaseNews,
     GatewayPort,
@@ -64,6 +65,7 @@ class ReconciliationActivities:
             patience=timedelta(seconds=patience.doubt_after_s),
         )
         self._news = news
+        self._runner = OperationRunner(book, gateway, patience)
 
     @activity.defn
     def claim_window(self, claim: ClaimWindow) -> list[str]:
@@ -95,7 +97,7 @@ class ReconciliationActivities:
                 shown=lookup.entries,
                 differences=(*strange, *differences.for_a_person(known, found)),
                 adoptable=differences.adoptable(known, found),
-                untold=bool(untold(known)),
+                untold=bool(untold(known)) or any(_undoable(found, lookup.entries, payment)),
             )
 
     @activity.defn
@@ -108,6 +110,7 @@ class ReconciliationActivities:
             known, left = await self._compare(root_id, adopt.shown)
             for dispute_id, operation in untold(known, adopt.adoptable):
                 await self._news.booking(dispute_id, _booking(operation, adopt.at))
+            left = await self._undo_twins(left, adopt)
             return AdoptedPayment(
                 adopted=len(adopt.adoptable) - left.adoptable,
                 differences=(
@@ -115,6 +118,16 @@ class ReconciliationActivities:
                     *differences.for_a_person(known, left),
                 ),
             )
+
+    async def _undo_twins(self, found: Comparison, adopt: AdoptShown) -> Comparison:
+        """What is left of a comparison once the twins that can be undone are (step 7)."""
+        undone = set()
+        for twin, plans in _undoable(found, adopt.shown, adopt.payment):
+            await asyncio.to_thread(self._book.adopt_entry, None, twin, adopt.at)
+            if await self._runner.undo(plans, adopt.at):
+                undone.add(twin.gateway_id)
+        left = (match for match in found.twins if match.entry.gateway_id not in undone)
+        return replace(found, twins=tuple(left))
 
     async def _ask(self, payment: PaymentRoot) -> Lookup | None:
         """All entries of a payment; ``None`` for no answer. Raises ``NotFound``: no account."""
@@ -159,6 +172,18 @@ class ReconciliationActivities:
                 dispute.gateway_reference,
                 adopt.at,
             )
+
+
+def _undoable(
+    found: Comparison, shown: Sequence[GatewayEntry], payment: PaymentRoot
+) -> Iterator[tuple[GatewayEntry, tuple[Plan, ...]]]:
+    """Twins on which nothing builds, each with what undoes it."""
+    built_on = twins.built_on(shown)
+    for match in found.twins:
+        op, twin = match.operation, match.entry
+        plans = twins.undoing(op.key, op.purpose, payment.merchant_id, twin)
+        if plans and op.gateway_id is not None and twin.gateway_id not in built_on:
+            yield twin, plans
 
 
 def _not_compared(payment: PaymentRoot, reason: str) -> ComparedPayment:

@@ -26,7 +26,7 @@ from disputes.terms import CaseTerms
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 #: As the settings' defaults: nothing is asked or waited for on the way that is measured.
-_PATIENCE = Patience(query_interval_s=30, settle_window_s=120, doubt_after_s=3600)
+_PATIENCE = Patience(settle_window_s=120, doubt_after_s=3600)
 _HEADERS = {"Authorization": "Bearer sandbox"}
 
 
@@ -69,7 +69,7 @@ class OperationSide:
     def __post_init__(self) -> None:
         self._register, self._book = SqlRegister(self.store), SqlOperationBook(self.store)
         entities = one_entity(self.url, "sandbox", "sandbox")
-        throttle = SqlQueryThrottle(self.store, _PATIENCE.query_interval_s)
+        throttle = SqlQueryThrottle(self.store, 30)
         port = PayUnity(self.gateway, entities, throttle)
         self._runner = OperationRunner(self._book, port, _PATIENCE)
 

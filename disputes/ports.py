@@ -154,7 +154,7 @@ class Said(Durable):
 
 
 class Lookup(Durable):
-    """What a query proved: the entries, a credible denial by every entity, or nothing."""
+    """What a query proved: entries, oldest first, a credible denial by every entity, or nothing."""
 
     entries: tuple[GatewayEntry, ...] = ()
     absent: bool = False

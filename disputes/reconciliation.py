@@ -149,7 +149,7 @@ class ClaimWindow(Durable):
 class ComparedPayment(Durable):
     """A payment compared: ``adoptable`` is what taking over would resolve.
 
-    ``untold``: a case does not know yet what the books have for it.
+    ``untold``: a case does not know yet what the books have for it, or a twin can be undone.
     """
 
     shown: tuple[GatewayEntry, ...] = ()

@@ -23,7 +23,7 @@ ADVICE = {
     "ruling_overdue": "the bank's answer is late: ask the acquirer",
     "ruling_unclear": "a ruling does not add up: ask the bank for a corrected one",
     "second_dispute": "another dispute holds the same payment: compare the two",
-    "twin_entries": "the gateway booked one operation twice: have the second one undone",
+    "twin_entries": "the gateway booked one operation twice: have the acquirer undo the second",
     "unknown_reason_code": "no rule for this reason code: check the code, choose evidence yourself",
     "message_not_taken": "a message could not be taken: the timeline says why; ask its sender",
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from disputes.gateway.calls import Call, Deadline, Entity
@@ -24,6 +24,8 @@ _WORDS: Final[Mapping[Verdict, Word]] = {
 }
 #: A wrong token or entity (protocol, section 2): nothing was looked at.
 _NO_ACCESS: Final = "800.900.300"
+#: The gateway's own order stands where it gives no moments.
+_UNDATED: Final = datetime.max.replace(tzinfo=UTC)
 #: Answers that prove that an entry will never be booked.
 _DEAD: Final = (Verdict.REFUSED, Verdict.NOT_SENT, Verdict.REVERSED)
 
@@ -107,13 +109,9 @@ class PayUnity:
 
 
 def _lookup(replies: list[QueryReply]) -> Lookup:
-    entries = tuple(
-        found
-        for reply in replies
-        if isinstance(reply, Found)
-        for found in map(_entry, reply.entries)
-        if found is not None
-    )
+    shown = [entry for reply in replies if isinstance(reply, Found) for entry in reply.entries]
+    shown.sort(key=lambda entry: entry.timestamp or _UNDATED)
+    entries = tuple(found for found in map(_entry, shown) if found is not None)
     return Lookup(entries=entries, absent=all(isinstance(reply, Absent) for reply in replies))
 
 

@@ -4,22 +4,33 @@ The judge is always the sandbox's own book.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from activities.operation import Patience
+from disputes.gateway.client import Gateway, Timeouts
 from disputes.operations import Operation
 from disputes.vocabulary import OperationState, PaymentType
 from tests.activities.bench import Bench
 
 #: Where nothing may be sent again however slow the machine is, and nobody is asked too soon.
-_PATIENT = Patience(settle_window_s=60, doubt_after_s=60)
+_PATIENT = Patience(settle_window_s=120, doubt_after_s=120)
+
+
+@pytest_asyncio.fixture
+async def bench(bench: Bench) -> AsyncIterator[Bench]:
+    """A bench that is never in a hurry: no test here is about time."""
+    bench.patience = _PATIENT
+    async with Gateway(Timeouts.within(60)) as gateway:
+        bench.gateway = gateway
+        yield bench
 
 
 async def _books_instead(bench: Bench, payment_type: str, minor: int) -> Operation:
     """The call is lost, and this is what the gateway shows under its reference."""
-    bench.patience = _PATIENT
     await bench.sandbox.arm("http_500", match=bench.fault())
     plan = await bench.sent()
     await bench.sandbox.own_booking(
@@ -60,7 +71,6 @@ async def test_another_transaction_under_our_reference_asks_for_a_person(bench: 
 
 @pytest.mark.parametrize("gateway_says", ["succeeded", "refused"])
 async def test_what_is_pending_is_waited_for(bench: Bench, gateway_says: str) -> None:
-    bench.patience = _PATIENT
     await bench.sandbox.arm("pending", match=bench.fault(), delay_s=0.4)
     if gateway_says == "refused":
         await bench.sandbox.own_booking("CB", bench.payment_id)
@@ -72,7 +82,7 @@ async def test_what_is_pending_is_waited_for(bench: Bench, gateway_says: str) ->
 
 async def test_what_is_pending_for_days_is_settled_by_its_notification(bench: Bench) -> None:
     """Until then a person is asked; the notification names no reference of ours."""
-    bench.patience = Patience(settle_window_s=0.4, doubt_after_s=0.5)
+    bench.patience = Patience(settle_window_s=60, doubt_after_s=0.5)
     await bench.sandbox.arm("pending", match=bench.fault(), delay_s=7200, code="800.400.500")
     plan = bench.dispute.plan
     assert (await bench.one()).state is OperationState.IN_DOUBT

@@ -60,6 +60,7 @@ class Till:
     http: Gateway
     key: str = "sandbox"
     mode: str | None = None
+    patience: Patience = PATIENCE
     desk: PaymentActivities = field(init=False)
     disputes: GatewayActivities = field(init=False)
     runner: OperationRunner = field(init=False)
@@ -69,11 +70,11 @@ class Till:
         entities = one_entity(self.sandbox.url, "sandbox", self.key, self.mode)
         throttle = SqlQueryThrottle(self.scene.store, QUERY_INTERVAL_S)
         self.gateway = PayUnity(self.http, entities, throttle)
-        self.desk = PaymentActivities(self.scene.book, self.gateway, PATIENCE)
+        self.desk = PaymentActivities(self.scene.book, self.gateway, self.patience)
         self.disputes = GatewayActivities(
-            self.scene.register, self.scene.book, self.gateway, PATIENCE
+            self.scene.register, self.scene.book, self.gateway, self.patience
         )
-        self.runner = OperationRunner(self.scene.book, self.gateway, PATIENCE)
+        self.runner = OperationRunner(self.scene.book, self.gateway, self.patience)
 
     def plan(self, purpose: Purpose, minor: int, on: str | None = None, **more: object) -> Plan:
         """A payment's own operation; ``on``: the entry it acts on."""

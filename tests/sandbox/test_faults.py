@@ -210,7 +210,7 @@ def test_pending_books_under_the_same_id_when_its_time_has_come(
     reference = name()
     machine.arm("pending", delay_s=0.3)
     answer = machine.follow(debit, "CB", "92.00", merchantTransactionId=reference)
-    assert (code(answer), machine.kinds(debit)) == ("000.200.000", ["DB"])
+    assert code(answer) == "000.200.000"
     while machine.kinds(debit) != ["DB", "CB"]:
         pass
     found = machine.get("/v1/query", merchantTransactionId=reference).json()["payments"]

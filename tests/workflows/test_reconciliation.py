@@ -59,6 +59,26 @@ async def test_a_booking_behind_our_back_is_adopted_and_the_case_goes_on(quick: 
     assert await dispute.booked_types() == ["DB", "CB", "CR"]
 
 
+async def test_a_twin_that_was_booked_long_after_is_undone_in_the_night(quick: Engine) -> None:
+    """Denied twice it went out again under the same reference; then the first was booked too."""
+    dispute = await Dispute.lost(quick)
+    assert await dispute.days_pass(2)
+    await dispute.request_rebill()
+    await dispute.until(rebilled="92.00")
+    await quick.sandbox.own_booking(
+        "RB",
+        dispute.payment,
+        amount_minor=92_00,
+        merchant_transaction_id=dispute.operations()[-1].merchant_transaction_id,
+    )
+    assert _found(await reconcile(quick, dispute.payment)) == []
+    assert await dispute.booked_types() == ["DB", "CB", "RB", "RB", "RF"]
+    await dispute.money_is(acquirer=92_00, dispute_loss=92_00, recovered=92_00)
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, _found(report)) == (0, [])
+    assert len(await dispute.book()) == 5
+
+
 async def test_a_refund_behind_our_back_is_told_to_the_case(quick: Engine) -> None:
     """What was refunded cannot be charged back too: the case asks for a person."""
     inquiry = await Dispute.opened(quick, stage="inquiry")
