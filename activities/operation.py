@@ -135,22 +135,26 @@ class OperationRunner:
                 state, reason = OperationState.IN_DOUBT, "the gateway asks for a person"
             case Word.UNKNOWN | Word.NOTHING:
                 return ()
-        ended = await asyncio.to_thread(
-            self._book.settle,
-            record.plan.key,
-            state,
-            gateway_id=said.gateway_id if state is OperationState.SETTLED else None,
-            amount_minor=said.amount_minor if state is OperationState.SETTLED else None,
-            result_code=said.result_code,
-            reason=reason,
-            at=at,
-        )
-        twin = _twin_of(ended, record.plan, said)
-        if twin is None:
-            return (ended,)
-        adopted = await asyncio.to_thread(self._book.adopt_entry, None, twin, at)
-        marked = ended.model_copy(update={"twins": (twin.gateway_id,)})
-        return (marked, adopted) if adopted else (marked,)
+
+        def settle() -> tuple[Operation, ...]:
+            """In one thread: an attempt that is given up meanwhile notes both all the same."""
+            ended = self._book.settle(
+                record.plan.key,
+                state,
+                gateway_id=said.gateway_id if state is OperationState.SETTLED else None,
+                amount_minor=said.amount_minor if state is OperationState.SETTLED else None,
+                result_code=said.result_code,
+                reason=reason,
+                at=at,
+            )
+            twin = _twin_of(ended, record.plan, said)
+            if twin is None:
+                return (ended,)
+            adopted = self._book.adopt_entry(None, twin, at)
+            marked = ended.model_copy(update={"twins": (twin.gateway_id,)})
+            return (marked, adopted) if adopted else (marked,)
+
+        return await asyncio.to_thread(settle)
 
     async def _ask(self, record: OperationRecord, at: datetime) -> _Step:
         """Step 4: what was sent, or may have been, is looked for before anything else.

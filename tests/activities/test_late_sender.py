@@ -1,6 +1,8 @@
 """A sender that stood still between its last look at the clock and the write: it wakes too late."""
 
 import asyncio
+from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -8,12 +10,14 @@ from activities.operation import OperationRunner
 from disputes.gateway.entities import one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.ledger import Account
-from disputes.operations import Plan
+from disputes.operations import Operation, Plan
 from disputes.ports import Said
+from disputes.store.reads import Reads
 from disputes.store.throttle import SqlQueryThrottle
 from disputes.vocabulary import OperationState, Purpose
 from tests.activities.till import PATIENCE, QUERY_INTERVAL_S, Till
 from tests.store.scene import START
+from tests.support.waiting import until
 
 
 class Frozen(PayUnity):
@@ -49,4 +53,30 @@ async def test_what_it_books_is_on_the_books_as_a_twin(till: Till, purpose: Purp
     theirs = sum(int(str(it["sign"])) * int(str(it["amount_minor"])) for it in entries)
     assert sum(till.scene.ledger.positions(Account.ACQUIRER).values()) == theirs
     assert [it.gateway_id for it in adopted] in ([], list(operation.twins))
+    assert till.scene.ledger.verify() == []
+
+
+async def test_what_it_books_is_on_the_books_even_where_it_is_given_up(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it wakes, Temporal tells it that another worker has its step."""
+    plan, gateway = till.plan(Purpose.DEBIT, 9200), Frozen(till)
+    runner, loop = OperationRunner(till.scene.book, gateway, PATIENCE), asyncio.get_running_loop()
+    late = asyncio.create_task(runner.run(plan, (), START))
+    await gateway.reached.wait()
+    await till.one(plan)
+    settle = till.scene.book.settle
+
+    def given_up(key: str, state: OperationState, *, at: datetime, **more: Any) -> Operation:  # noqa: ANN401 - passed on
+        loop.call_soon_threadsafe(late.cancel)
+        return settle(key, state, at=at, **more)
+
+    monkeypatch.setattr(till.scene.book, "settle", given_up)
+    gateway.thawed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    entries = {entry["id"] for entry in await till.booked(plan)}
+    assert len(entries) == 2
+    reads = Reads(till.scene.store)
+    await until(lambda: entries <= {line.gateway_id for line in reads.operations()})
     assert till.scene.ledger.verify() == []

@@ -101,9 +101,9 @@ async def run_sandbox(
 
     try:
         url = (await child.until(announced)).removeprefix(_SAYS)
-        # Shorter than the server's own: it may not close what we are about to use.
-        idle = httpx.Limits(keepalive_expiry=1)
-        async with httpx.AsyncClient(base_url=url, limits=idle) as http:
+        # None is kept open: on a busy machine the server may close what we are about to use.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=url, limits=fresh) as http:
             yield Sandbox(url, child, http)
     finally:
         await child.stop()
