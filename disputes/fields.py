@@ -81,7 +81,8 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterVali
 class Durable(BaseModel):
     """Base of everything that lives in a history: immutable, unknown fields ignored.
 
-    Fields added later need defaults: old histories are replayed for ever.
+    Fields added later need defaults: old histories are replayed for ever. What cannot be read is
+    not repeated by the error: it may hold a shopper's token.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)

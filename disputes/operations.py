@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from disputes.decode import sha256
-from disputes.fields import Durable, Moment
+from disputes.fields import Durable, GatewayId, Moment
 from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
@@ -62,7 +62,7 @@ class Plan(Durable):
     #: the entry that the call references; none for PA, DB and CD
     referenced_id: str | None = None
     #: the shopper's token at the gateway, 32 hex: confidential, so it shows in no text
-    registration_id: str | None = Field(default=None, repr=False)
+    registration_id: GatewayId | None = Field(default=None, repr=False)
     amount_minor: int
     currency: str
     network: str = ""

@@ -13,7 +13,7 @@ from disputes.operations import GatewayEntry, Operation, Payment
 from disputes.store.engine import insert_once, wire_now
 from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
 from disputes.store.guards import lock_payment, open_entry, refunded_minor
-from disputes.store.postings import makes_entry, post_operation
+from disputes.store.postings import post_operation
 from disputes.store.projection import project
 from disputes.store.records import (
     ADOPTED,
@@ -96,13 +96,8 @@ def adopt_twin(session: Session, entry: GatewayEntry, at: datetime) -> Operation
     payment = lock_payment(session, own.payment_id, own.merchant_id)
     _take(_Taking(session, None, payment, Entries([entry]), None, at), entry, 0)
     row = by_gateway_id(session, entry.gateway_id)
-    if row and makes_entry(row) and own.purpose != Purpose.INCREASE:
-        # So that it can be undone by an operation of its own.
-        twin = lock_payment(session, entry.gateway_id, own.merchant_id)
-        twin.root_id = payment.root_id
-        session.add(twin)
-        session.flush()
-        open_entry(session, row)
+    if row is not None:
+        open_entry(session, row, payment.root_id)
     return to_operation(row) if row and row.purpose else None
 
 

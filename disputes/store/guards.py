@@ -54,17 +54,18 @@ def lock_payment(session: Session, payment_id: str, merchant_id: str) -> Payment
     return row
 
 
-def open_entry(session: Session, row: OperationRow) -> None:
+def open_entry(session: Session, row: OperationRow, root_id: str | None = None) -> None:
     """Give what an operation has made (PA, DB, CD, CP or RB) a row of its own to be guarded by.
 
     What made a payment of its own stood under its reference until it had an id; what was posted
-    there keeps that place, which belongs to the payment from now on.
+    there keeps that place, which belongs to the payment from now on. ``root_id``: of the payment
+    on which the operation acts, where it is not the row's own.
     """
     if row.gateway_id is None or not makes_entry(row):
         return
     payment = lock_payment(session, row.payment_id, row.merchant_id)
     entry = lock_payment(session, row.gateway_id, row.merchant_id)
-    entry.root_id, entry.entry_type = root_of(row, payment.root_id), row.payment_type
+    entry.root_id, entry.entry_type = root_of(row, root_id or payment.root_id), row.payment_type
     entry.amount_minor, entry.currency = row.amount_minor, row.currency
     entry.history_known = True
     session.add(entry)

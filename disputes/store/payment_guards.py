@@ -50,6 +50,8 @@ def refusal(session: Session, payment: PaymentRow, plan: Plan, now: datetime) ->
     _supported(plan)
     if plan.purpose in STANDALONE and plan.registration_id is None:
         return "no_route: no registration of the shopper's is known; ask the shopper to pay anew"
+    if plan.amount_minor <= 0:
+        return "the amount must be above zero"
     if plan.payment_id == plan.merchant_transaction_id:
         return None  # it makes a payment of its own
     return _unfit(payment, plan) or _by_amount(session, payment, plan, now)
@@ -70,6 +72,8 @@ def _supported(plan: Plan) -> None:
 
 
 def _unfit(payment: PaymentRow, plan: Plan) -> str | None:
+    if plan.referenced_id not in (None, plan.payment_id):
+        return "it acts on another entry than the one it is guarded by: report this, with the key"
     if not payment.history_known:
         return (
             "payment_history_unknown: the gateway has not told what became of this payment;"

@@ -205,7 +205,10 @@ async def test_a_chargeback_goes_out_with_its_reason(till: Till) -> None:
 async def test_a_twin_is_on_the_books_even_where_nothing_links_the_two(
     till: Till, purpose: Purpose
 ) -> None:
-    """Two debits reference nothing: each is asked for by itself before it is believed."""
+    """Two debits reference nothing: each is asked for by itself before it is believed.
+
+    And then it can be undone as any payment can.
+    """
     plan = await planned(till, purpose)
     named = {"merchant_transaction_id": plan.merchant_transaction_id}
     await till.sandbox.arm("duplicate_answer", match=named)
@@ -217,6 +220,8 @@ async def test_a_twin_is_on_the_books_even_where_nothing_links_the_two(
     booked = await till.booked(plan)
     assert operation.state is OperationState.SETTLED
     assert {operation.gateway_id, *operation.twins} == {entry["id"] for entry in booked}
+    alone = purpose in (Purpose.AUTHORIZE, Purpose.DEBIT)
+    await till.made(Purpose.REVERSE if alone else Purpose.REFUND, 9200, operation.twins[0])
     for root in {str(entry["root_id"]) for entry in booked}:
         theirs, ours = await till.books(root)
         assert theirs == ours

@@ -1,6 +1,7 @@
 """What a plan says of itself: its reference at the gateway, and whether it may be sent twice."""
 
 import pytest
+from pydantic import ValidationError
 
 from disputes.operations import PAYMENT_TYPE, Plan, business_key, merchant_transaction_id
 from disputes.refusals import RefusalKind, reason_of, refusal_of
@@ -23,6 +24,16 @@ def test_a_plan_of_the_first_version_is_read_and_keeps_its_reference() -> None:
     assert plan.key == business_key("dispute", "D-1001", Purpose.BOOK)
     assert plan.merchant_transaction_id == "d7b42b76bc4673682e8bd58231c1e3eb"
     assert plan.chargeback_reason is None
+
+
+def test_what_cannot_be_read_is_not_repeated() -> None:
+    """A payload that an older worker wrote otherwise may hold a shopper's token."""
+    token = "5a1f" * 8
+    broken = OLD.replace('"amount_minor": 9200', f'"registration_id": "{token}-{token}"')
+    with pytest.raises(ValidationError) as refused:
+        Plan.model_validate_json(broken)
+    assert token not in str(refused.value)
+    assert "registration_id" in str(refused.value)
 
 
 def test_every_purpose_has_a_type_and_a_key_of_its_own() -> None:
