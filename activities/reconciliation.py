@@ -98,6 +98,7 @@ class ReconciliationActivities:
                 differences=(*strange, *differences.for_a_person(known, found)),
                 adoptable=differences.adoptable(known, found),
                 untold=bool(untold(known)) or any(_undoable(found, lookup.entries, payment)),
+                amiss=await asyncio.to_thread(self._known.amiss, payment.root_id),
             )
 
     @activity.defn
@@ -107,12 +108,14 @@ class ReconciliationActivities:
             root_id = adopt.payment.root_id
             known, found = await self._compare(root_id, adopt.shown)
             await asyncio.to_thread(self._take_over, known, found, adopt)
+            corrected = await asyncio.to_thread(self._known.correct, root_id, adopt.at)
             known, left = await self._compare(root_id, adopt.shown)
             for dispute_id, operation in untold(known, adopt.adoptable):
                 await self._news.booking(dispute_id, _booking(operation, adopt.at))
             left = await self._undo_twins(left, adopt)
             return AdoptedPayment(
                 adopted=len(adopt.adoptable) - left.adoptable,
+                corrected=corrected,
                 differences=(
                     *differences.adoptable(known, left),
                     *differences.for_a_person(known, left),

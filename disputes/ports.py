@@ -119,6 +119,12 @@ class ReconciliationBook(Protocol):
     def payment(self, root_id: str, entries: Sequence[GatewayEntry]) -> KnownPayment:
         """All that is known of a payment, and of the entries that the gateway shows of it."""
 
+    def amiss(self, root_id: str) -> bool:
+        """Whether a payment's postings are not what its operations and facts call for."""
+
+    def correct(self, root_id: str, at: datetime) -> int:
+        """Post on a payment what is amiss, as entries of their own; gives how many were."""
+
     def name(self, key: str, gateway_id: str) -> None:
         """Give an operation that a person settled its entry; repeated, it changes nothing."""
 

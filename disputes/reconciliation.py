@@ -97,12 +97,13 @@ class ReconciliationReport(Durable):
     compared: int = 0
     entries: int = 0
     adopted: int = 0
+    corrected: int = 0
     flagged: int = 0
     differences: tuple[Difference, ...] = ()
     next_after: str | None = None
 
     def with_payment(
-        self, entries: int, adopted: int, differences: tuple[Difference, ...]
+        self, entries: int, adopted: int, corrected: int, differences: tuple[Difference, ...]
     ) -> "ReconciliationReport":
         """The report with one more payment; a difference counts once."""
         fresh = tuple(item for item in differences if item not in self.differences)
@@ -111,6 +112,7 @@ class ReconciliationReport(Durable):
                 "compared": self.compared + 1,
                 "entries": self.entries + entries,
                 "adopted": self.adopted + adopted,
+                "corrected": self.corrected + corrected,
                 "flagged": self.flagged + len(fresh),
                 "differences": (*self.differences, *fresh)[:LISTED],
             }
@@ -149,13 +151,15 @@ class ClaimWindow(Durable):
 class ComparedPayment(Durable):
     """A payment compared: ``adoptable`` is what taking over would resolve.
 
-    ``untold``: a case does not know yet what the books have for it, or a twin can be undone.
+    ``untold``: a case does not know yet what the books have for it, or a twin can be undone;
+    ``amiss``: the ledger has other money than operations and facts call for.
     """
 
     shown: tuple[GatewayEntry, ...] = ()
     differences: tuple[Difference, ...] = ()
     adoptable: tuple[Difference, ...] = ()
     untold: bool = False
+    amiss: bool = False
 
 
 class AdoptShown(Durable):
@@ -171,7 +175,8 @@ class AdoptShown(Durable):
 
 
 class AdoptedPayment(Durable):
-    """How many entries were taken over, and what stays for a person."""
+    """How many entries were taken over, how many postings corrected, what stays for a person."""
 
     adopted: int
+    corrected: int = 0
     differences: tuple[Difference, ...] = ()

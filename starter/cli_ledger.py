@@ -17,6 +17,7 @@ from starter.render import console, say
 from starter.render_ledger import (
     StatementLine,
     running,
+    say_differences,
     say_report,
     statement,
     trial_balance,
@@ -54,7 +55,7 @@ def verify(
         raise typer.BadParameter("--since, --limit and --after need --gateway")
     store = database()
     book = LedgerBook(store)
-    differences, open_lines, balances = book.verify(), book.unmirrored(), book.balances()
+    differences, open_lines, balances = book.differences(), book.unmirrored(), book.balances()
     store.close()
     report = None
     if gateway:
@@ -63,7 +64,7 @@ def verify(
     if as_json:
         found: dict[str, object] = {
             "balanced": not differences,
-            "differences": differences,
+            "differences": [difference.model_dump(mode="json") for difference in differences],
             "balances": [_with_amount(line) for line in balances],
             "unmirrored": [_with_amount(line) for line in open_lines],
         }
@@ -73,13 +74,16 @@ def verify(
             console().print(trial_balance(balances))
         if open_lines:
             console().print(unmirrored(open_lines))
+        say_differences(differences)
         if not differences:
             say("balanced")
         if report:
             say_report(report)
             _say_where_to_go_on(report, since)
+        else:
+            say("the gateway was not asked: disputes ledger verify --gateway")
     if differences:
-        raise Refusal("the books do not add up:\n" + "\n".join(f"  {it}" for it in differences))
+        raise Refusal(f"the books do not add up in {len(differences)} places")
     _refuse_differences(report)
 
 

@@ -11,6 +11,7 @@ from disputes.ledger import IN_HAND, INCOME_AND_EXPENSE, Account
 from disputes.money import Money, to_decimal
 from disputes.reconciliation import Difference, ReconciliationReport
 from disputes.store.ledger import AccountBalance, LedgerLine, Unmirrored
+from disputes.store.verification import BookDifference
 from starter.render import amount, say, table, when
 
 
@@ -121,13 +122,21 @@ def unmirrored(lines: Iterable[Unmirrored]) -> RenderableType:
 def say_report(report: ReconciliationReport) -> None:
     """Print what a comparison found, every difference with its command on a line of its own."""
     done = f"compared {report.compared} payments ({report.entries} entries of the gateway)"
-    say(f"{done}, adopted {report.adopted}, flagged {report.flagged}")
+    corrected = f", corrected {report.corrected}" if report.corrected else ""
+    say(f"{done}, adopted {report.adopted}{corrected}, flagged {report.flagged}")
     for difference in report.differences:
         say(_described(difference))
         say(f"    {difference.what_to_do}")
     unlisted = report.flagged - len(report.differences)
     if unlisted:
         say(f"and {unlisted} more: resolve these, then compare again")
+
+
+def say_differences(found: Iterable[BookDifference]) -> None:
+    """Print in what the books do not add up, every difference with its command."""
+    for difference in found:
+        say(difference.text)
+        say(f"    {difference.what_to_do}")
 
 
 def _described(difference: Difference) -> str:

@@ -100,8 +100,10 @@ class ReconciliationWorkflow:
             heartbeat_timeout=options.GATEWAY_HEARTBEAT,
             retry_policy=options.GATEWAY_RETRY,
         )
-        adopted, differences = 0, (*compared.adoptable, *compared.differences)
-        if report.window.adopt and (compared.adoptable or compared.untold):
+        adopted, corrected = 0, 0
+        differences = (*compared.adoptable, *compared.differences)
+        news = compared.adoptable or compared.untold or compared.amiss
+        if report.window.adopt and news:
             taken = await workflow.execute_activity_method(
                 ReconciliationActivities.adopt_shown,
                 AdoptShown(
@@ -114,8 +116,8 @@ class ReconciliationWorkflow:
                 heartbeat_timeout=options.GATEWAY_HEARTBEAT,
                 retry_policy=options.GATEWAY_RETRY,
             )
-            adopted, differences = taken.adopted, taken.differences
-        fuller = report.with_payment(len(compared.shown), adopted, differences)
+            adopted, corrected, differences = taken.adopted, taken.corrected, taken.differences
+        fuller = report.with_payment(len(compared.shown), adopted, corrected, differences)
         return fuller.model_copy(update={"next_after": payment.root_id})
 
 

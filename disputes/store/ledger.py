@@ -10,7 +10,7 @@ from disputes.store.engine import Store
 from disputes.store.postings import signed_moves
 from disputes.store.records import ADOPTED
 from disputes.store.tables import LedgerRow, OperationRow, PaymentRow
-from disputes.store.verification import differences
+from disputes.store.verification import BookDifference, differences
 
 
 class LedgerLine(Durable):
@@ -124,10 +124,14 @@ class LedgerBook:
             for of, entry, currency, amount in rows
         ]
 
-    def verify(self) -> list[str]:
-        """Everything in which the books do not add up, a sentence each; empty when they do."""
+    def differences(self) -> list[BookDifference]:
+        """Everything in which the books do not add up, each with its command; empty if they do."""
         with self._store.read() as session:
             return differences(session)
+
+    def verify(self) -> list[str]:
+        """The same as sentences."""
+        return [found.text for found in self.differences()]
 
 
 def _behind(moves: Subquery) -> ColumnElement[bool]:

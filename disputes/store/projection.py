@@ -106,10 +106,20 @@ def project(session: Session, row: CaseRow, moment: datetime | None = None) -> C
     return case
 
 
+def posted_levels(row: CaseRow) -> Levels:
+    """The levels that stand on the books, by the case's row."""
+    return _LEVELS.validate_json(row.levels_json) if row.levels_json else Levels()
+
+
+def keep_levels(row: CaseRow, now: Levels) -> None:
+    """Note on the case's row what stands on the books now."""
+    row.levels_json = _LEVELS.dump_json(now).decode()
+
+
 def _post_facts(
     session: Session, row: CaseRow, case: Case, event_id: str, moment: datetime
 ) -> None:
-    before = _LEVELS.validate_json(row.levels_json) if row.levels_json else Levels()
+    before = posted_levels(row)
     after = levels(case)
     if case.notice and after != before:
         source = f"{FACT}{case.case_id}/{event_id}"
@@ -118,7 +128,7 @@ def _post_facts(
         root = payment.root_id if payment else entry
         place = Place(case.notice.merchant_id, root, entry, case.case_id, moment)
         post(session, source, place, fact_postings(before, after))
-        row.levels_json = _LEVELS.dump_json(after).decode()
+        keep_levels(row, after)
 
 
 def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:

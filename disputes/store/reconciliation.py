@@ -1,6 +1,7 @@
 """What the books have to compare with the gateway's; adapter of ``ports.ReconciliationBook``."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, not_, or_, union_all
 from sqlalchemy import select as select_values
@@ -11,11 +12,13 @@ from disputes.known import KnownDispute, KnownOperation, KnownPayment
 from disputes.lifecycle import fold
 from disputes.operations import GatewayEntry
 from disputes.reconciliation import ListPayments, PaymentPage, PaymentRoot, ReconciliationWindow
+from disputes.store.corrections import correct
 from disputes.store.engine import Store, wire_now
 from disputes.store.guards import open_entry
 from disputes.store.projection import stored_events
 from disputes.store.records import ADOPTED, by_gateway_id
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.store.verification import amiss
 from disputes.vocabulary import Finality, OperationState, PaymentType
 
 #: What makes a payment of its own: it is the root of its own entries.
@@ -85,6 +88,16 @@ class SqlReconciliationBook:
                 row.gateway_id = gateway_id
                 session.add(row)
                 open_entry(session, row)
+
+    def amiss(self, root_id: str) -> bool:
+        """Whether a payment's postings are not what its operations and facts call for."""
+        with self._store.read() as session:
+            return bool(amiss(session, root_id))
+
+    def correct(self, root_id: str, at: datetime) -> int:
+        """Post on a payment what is amiss, as entries of their own; gives how many were."""
+        with self._store.write() as session:
+            return correct(session, root_id, at)
 
 
 def _roots(window: ReconciliationWindow) -> Subquery:

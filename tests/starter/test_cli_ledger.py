@@ -2,6 +2,8 @@
 
 import json
 
+from sqlalchemy import text
+
 from tests.support.command import Done, disputes
 from tests.support.engine import Engine
 from workflows.schedule import SCHEDULE_ID
@@ -64,6 +66,31 @@ async def test_books_are_verified_against_the_gateway(alone: Engine) -> None:
     assert (after["gateway"]["compared"], after["gateway"]["flagged"]) == (2, 0)
     acquirer = {"merchant_id": "M-1", "currency": "EUR", "account": "acquirer", "amount": "92.00"}
     assert acquirer in after["balances"]
+
+
+_BY_HAND = text(
+    "INSERT INTO ledger (merchant_id, currency, root_id, entry_id, source, line, moment, debit,"
+    " credit, amount_minor, text) SELECT merchant_id, currency, root_id, entry_id, 'by hand', 0,"
+    " moment, debit, credit, amount_minor, 'again' FROM ledger WHERE debit = 'acquirer'"
+)
+
+
+async def test_what_is_amiss_in_the_books_is_told_with_the_command_that_corrects_it(
+    alone: Engine,
+) -> None:
+    """A posting that nothing explains; its correction is an entry too."""
+    payment_id, _ = await _booked(alone)
+    with alone.store.write() as session:
+        session.connection().execute(_BY_HAND)
+    found = await _run(alone, "ledger", "verify")
+    assert (found.code, "do not add up in 1 places" in found.err) == (1, True)
+    command = f"disputes reconcile --payment {payment_id}"
+    assert f"    {command}" in found.out.splitlines()
+    done = await _run(alone, *command.split()[1:])
+    assert (done.code, "corrected 1, flagged 0" in done.out) == (0, True)
+    assert (await _run(alone, "ledger", "verify")).code == 0
+    shown = await _run(alone, "ledger", "show", payment_id)
+    assert "correction" in shown.out
 
 
 async def test_a_limited_verification_tells_how_to_go_on(alone: Engine) -> None:

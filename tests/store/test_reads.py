@@ -11,6 +11,7 @@ from disputes.ledger import Account
 from disputes.messages import Assign
 from disputes.store.intake import IntakeBook
 from disputes.store.reads import CaseFilter
+from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.vocabulary import OperationState, Outcome, PaymentType
 from tests.store.scene import START, Dispute, Scene, entry
 
@@ -87,23 +88,49 @@ def test_a_statement_shows_the_whole_payment_with_where_each_line_comes_from(sce
     ]
 
 
+#: A posting that somebody wrote by hand.
+_COPY = (
+    "INSERT INTO ledger (merchant_id, currency, root_id, entry_id, dispute_id, source, line,"
+    " moment, debit, credit, amount_minor, text) SELECT merchant_id, {currency}, root_id, entry_id,"
+    " dispute_id, {source}, 9, moment, debit, credit, amount_minor, text FROM ledger"
+    " WHERE debit = 'acquirer'"
+)
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        ("DELETE FROM operation WHERE payment_type = 'CB'", "have no fact or operation"),
+        ("DELETE FROM operation WHERE payment_type = 'CB'", "have no case or operation"),
         ("UPDATE operation SET amount_minor = 1 WHERE payment_type = 'CB'", "other money is"),
         ("UPDATE operation SET state = 'sent' WHERE payment_type = 'CB'", "is sent, but"),
         ("DELETE FROM case_event WHERE kind = 'ruled'", "not what its events fold to"),
+        ("UPDATE dispute_case SET levels_json = NULL", "not what its events fold to"),
+        (_COPY.format(source="'by hand'", currency="currency"), "have no case or operation"),
+        (_COPY.format(source="source", currency="currency"), "other money is"),
+        (_COPY.format(source="source", currency="'USD'"), "other money is"),
     ],
 )
-def test_damage_to_the_books_is_found(scene: Scene, damage: str, told: str) -> None:
+def test_damage_to_the_books_is_found_and_corrected_by_new_entries(
+    scene: Scene, damage: str, told: str
+) -> None:
     dispute = scene.dispute("D-1", [entry(PaymentType.DB, 9200)], 9200)
     dispute.send()
     dispute.ruled(Outcome.CARDHOLDER_WON)
     assert scene.ledger.verify() == []
     with scene.store.write() as session:
         session.connection().execute(text(damage))
-    assert any(told in difference for difference in scene.ledger.verify())
+    found = scene.ledger.differences()
+    assert any(told in difference.text for difference in found)
+    command = f"disputes reconcile --payment {dispute.payment_id}"
+    assert {difference.what_to_do for difference in found} == {command}
+    before, book = scene.ledger.show(dispute.payment_id), SqlReconciliationBook(scene.store)
+    assert book.amiss(dispute.payment_id)
+    assert book.correct(dispute.payment_id, dispute.now)
+    assert scene.ledger.verify() == []
+    after = scene.ledger.show(dispute.payment_id)
+    assert after[: len(before)] == before
+    assert {line.text for line in after[len(before) :]} <= {"correction"}
+    assert not book.correct(dispute.payment_id, dispute.now)
 
 
 def test_a_line_of_the_feed_is_new_then_pending_then_delivered(scene: Scene) -> None:
