@@ -14,6 +14,24 @@ from disputes.store.ledger import AccountBalance, LedgerLine, Unmirrored
 from disputes.store.verification import BookDifference
 from starter.render import amount, say, table, when
 
+#: What the ledger notes in the gateway's words, in a statement's.
+_WORDS = {
+    "PA": "authorization",
+    "CP": "capture",
+    "DB": "sale",
+    "RV": "reversal",
+    "RF": "refund",
+    "CD": "credit",
+    "RB": "rebill",
+    "CB": "chargeback booked",
+    "CR": "reversal booked",
+    "book": "chargeback booked",
+    "reinstate": "reinstatement booked",
+    "undo": "reinstatement undone",
+    "give back": "rebill given back",
+    "give back credit": "rebill given back",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
@@ -55,7 +73,7 @@ def _statement(title: str, currency: str, shown: Sequence[StatementLine]) -> Ren
         (
             item.line.id,
             when(item.line.moment),
-            item.line.text,
+            _WORDS.get(item.line.text, item.line.text),
             item.line.dispute_id,
             item.line.debit.value,
             item.line.credit.value,
@@ -66,7 +84,9 @@ def _statement(title: str, currency: str, shown: Sequence[StatementLine]) -> Ren
         for item in shown
     )
     columns = (">#", "when", "text", "dispute", "debit", "credit", ">amount", ">in hand")
-    return table(title, (*columns, ">at risk"), (opening, *rows))
+    stands = (to_decimal(minor, currency) for minor in (shown[-1].in_hand, shown[-1].at_risk))
+    closing = ("", "", "closing", "", "", "", "", *stands)
+    return table(title, (*columns, ">at risk"), (opening, *rows, closing))
 
 
 def _totals(currency: str, shown: Sequence[StatementLine]) -> RenderableType:

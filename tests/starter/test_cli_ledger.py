@@ -30,7 +30,9 @@ async def test_a_statement_opens_with_nothing_and_ends_with_the_positions(alone:
     assert lines[0] == f"Statement of payment {payment_id} in EUR".split()
     assert lines[3] == ["opening", "0.00", "0.00"]
     last = lines.index(["Accounts"]) - 1
-    assert lines[last][-2:] == ["-15.00", "92.00"]
+    assert lines[last] == ["closing", "-15.00", "92.00"]
+    told = " ".join(shown.out.split())
+    assert told.index(" sale ") < told.index(" chargeback booked ")
     totals = {line[0]: line[1:] for line in lines[last:] if len(line) == 4}
     assert totals["acquirer"] == ["92.00", "92.00", "0.00"]
     assert totals["disputed"] == ["92.00", "0.00", "92.00"]
