@@ -197,32 +197,3 @@ async def test_a_chargeback_goes_out_with_its_reason(till: Till) -> None:
     finally:
         await till.sandbox.set(chargeback_answers_reason=False)
     assert (operation.state, operation.result_code) == (OperationState.SETTLED, "000.100.221")
-
-
-@pytest.mark.parametrize(
-    "purpose", [Purpose.AUTHORIZE, Purpose.DEBIT, Purpose.GOODWILL, Purpose.CAPTURE]
-)
-async def test_a_twin_is_on_the_books_even_where_nothing_links_the_two(
-    till: Till, purpose: Purpose
-) -> None:
-    """Two debits reference nothing: each is asked for by itself before it is believed.
-
-    And then it can be undone as any payment can.
-    """
-    plan = await planned(till, purpose)
-    named = {"merchant_transaction_id": plan.merchant_transaction_id}
-    await till.sandbox.arm("duplicate_answer", match=named)
-    await till.sandbox.arm("http_500", match=named | {"query": True})
-    record = till.scene.book.intend(plan, ())
-    till.scene.book.mark_sent(plan.key, attempts=record.attempts)
-    await till.gateway.send(record.plan, 30)
-    operation = (await till.act(plan)).operations[0]
-    booked = await till.booked(plan)
-    assert operation.state is OperationState.SETTLED
-    assert {operation.gateway_id, *operation.twins} == {entry["id"] for entry in booked}
-    alone = purpose in (Purpose.AUTHORIZE, Purpose.DEBIT)
-    await till.made(Purpose.REVERSE if alone else Purpose.REFUND, 9200, operation.twins[0])
-    for root in {str(entry["root_id"]) for entry in booked}:
-        theirs, ours = await till.books(root)
-        assert theirs == ours
-    assert till.scene.ledger.verify() == []
