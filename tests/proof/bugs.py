@@ -1,6 +1,9 @@
 """Mistakes put into the engine on purpose: a proof that never fails proves nothing."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from unittest.mock import patch
 
 from activities.operation import OperationRunner
 from disputes.operations import Operation, OperationRecord
@@ -50,9 +53,30 @@ class TakesUncertainForBooked(OperationRunner):
         return await super()._end(record, said, at)
 
 
-BUGS: dict[str, type[OperationRunner]] = {
-    "resend_without_asking": ResendsWithoutAsking,
-    "believe_a_denial_at_once": BelievesADenialAtOnce,
-    "uncertain_is_declined": TakesUncertainForDeclined,
-    "uncertain_is_booked": TakesUncertainForBooked,
+def _yes(*_args: object) -> bool:
+    return True
+
+
+def _none_yet(*_args: object) -> list[object]:
+    return []
+
+
+_RUNNER = "activities.gateway.OperationRunner"
+_BOOK = "disputes.store.operations"
+#: By name, what takes the place of what in the engine.
+BUGS: dict[str, Mapping[str, object]] = {
+    "resend_without_asking": {_RUNNER: ResendsWithoutAsking},
+    "believe_a_denial_at_once": {_RUNNER: BelievesADenialAtOnce},
+    "uncertain_is_declined": {_RUNNER: TakesUncertainForDeclined},
+    "uncertain_is_booked": {_RUNNER: TakesUncertainForBooked},
+    "settle_twice": {f"{_BOOK}._yields": _yes, "disputes.store.postings.posted": _none_yet},
 }
+
+
+@contextmanager
+def planted(bug: str | None) -> Iterator[None]:
+    """The engine with a mistake of ``BUGS`` in it, or as it is."""
+    with ExitStack() as places:
+        for target, mistake in BUGS[bug].items() if bug else ():
+            places.enter_context(patch(target, mistake))
+        yield

@@ -11,6 +11,7 @@ from disputes.lifecycle import HOLDS, advance, fold
 from disputes.status import attention
 from disputes.store.projection import load_case
 from disputes.vocabulary import OperationState
+from tests.proof.book import Line
 from tests.proof.world import World
 
 #: Attention that tells a person that the gateway's book and ours may differ.
@@ -76,15 +77,21 @@ class Judge:
             if len(lines) == 1:
                 continue
             unforeseen = [line for line in lines if line.excused]
-            if not unforeseen:
+            if len(lines) - len(unforeseen) > 1:
                 self.findings.append(f"{lines[0].kind} was booked {len(lines)} times")
                 continue
             known = {row.gateway_id for row in self._world.reads.operations()}
             seen = all(line.id in known for line in lines)
             word = "flagged" if flagged else "on the books" if seen else "unnoticed"
+            word = "repaired" if any(map(self._undone, lines)) else word
             self.twins[f"{lines[0].kind}: {unforeseen[0].excused}: {word}"] += 1
             if word == "unnoticed":
                 self.findings.append(f"{lines[0].kind} was booked twice and nobody was told")
+
+    def _undone(self, line: Line) -> bool:
+        """Whether a twin was undone in full."""
+        undoing = (it for it in self._world.book.live() if it.kind in ("RF", "RV"))
+        return any((it.referenced_id, it.amount) == (line.id, line.amount) for it in undoing)
 
     def _owed(self, case: Case) -> None:
         known = case.payment is not None and case.payment.known

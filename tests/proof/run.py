@@ -5,10 +5,8 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from unittest.mock import patch
 
-import activities.gateway
-from activities.operation import OperationRunner
+from tests.proof.bugs import planted
 from tests.proof.clock import VirtualLoop
 from tests.proof.faults import Faults
 from tests.proof.judge import Judge
@@ -39,29 +37,33 @@ def simulate(
     seed: int,
     *,
     workers: int = 2,
-    runner: type[OperationRunner] = OperationRunner,
+    bug: str | None = None,
+    theme: str | None = None,
     trace: bool = False,
 ) -> Verdict:
-    """One simulated case, always the same for the same seed."""
+    """One simulated case, always the same for the same seed.
+
+    ``bug`` is one of ``bugs.BUGS``; ``theme`` one of ``script.THEMES``, or the seed decides.
+    """
     logging.disable(logging.CRITICAL)
     loop = VirtualLoop()
     faults = Faults(seed, trace=trace)
     try:
-        with patch.object(activities.gateway, "OperationRunner", runner):
-            world = World(faults, _store(), workers, loop)
-        with staged(loop, world.stage):
-            playing = loop.apart(world.play())
-            playing.add_done_callback(_stop)
-            loop.run_forever()
-            playing.remove_done_callback(_stop)
-            findings = []
-            if not playing.done():
-                findings.append("the simulation stood still")
-            else:
-                playing.result()
-            judge = Judge(world)
-            judge.judge()
-            _end(loop)
+        with planted(bug):
+            world = World(faults, _store(), workers, loop, theme)
+            with staged(loop, world.stage):
+                playing = loop.apart(world.play())
+                playing.add_done_callback(_stop)
+                loop.run_forever()
+                playing.remove_done_callback(_stop)
+                findings = []
+                if not playing.done():
+                    findings.append("the simulation stood still")
+                else:
+                    playing.result()
+                judge = Judge(world)
+                judge.judge()
+                _end(loop)
     finally:
         loop.close()
         logging.disable(logging.NOTSET)

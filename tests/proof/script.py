@@ -28,6 +28,8 @@ DAY_S = 86_400.0
 _PIN = Pin(version="1", sha256="0" * 64)
 _AMOUNTS = (100, 4_999, 9_200, 25_000, 199_999)
 _KINDS = tuple(NetworkEventKind)
+#: What a case is about: anything, parts of an amount, or rebills and what follows them.
+THEMES = ("anything", "anything", "parts", "rebills")
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,23 @@ class Script:
     amount: int = 0
     captured: bool = False
     acquirer_books: bool = False
+    theme: str = "anything"
     disputes: dict[str, int] = field(default_factory=dict)
     facts: list[Act] = field(default_factory=list)
     commands: list[Act] = field(default_factory=list)
     bookings: list[Act] = field(default_factory=list)
 
 
-def draw(random: Random, present: Callable[[int, bool], str]) -> Script:
-    """A script; ``present`` books the payment (amount, whether captured) and gives its id."""
-    script = Script(random, _terms(random))
+def draw(random: Random, present: Callable[[int, bool], str], theme: str | None = None) -> Script:
+    """A script; ``present`` books the payment (amount, whether captured) and gives its id.
+
+    ``theme`` is one of ``THEMES``; drawn too, unless it is given.
+    """
+    drawn = random.choice(THEMES)
+    theme = theme or drawn
+    script = Script(random, _terms(random, theme), theme=theme)
     script.amount = random.choice(_AMOUNTS)
-    script.captured = random.random() < 0.4
+    script.captured = random.random() < (0.1 if theme == "rebills" else 0.4)
     script.acquirer_books = random.random() < 0.4
     for number in range(1, 2 + (random.random() < 0.3)):
         part = random.choice((1.0, 1.0, 0.4, 0.6))
@@ -72,7 +80,8 @@ def draw(random: Random, present: Callable[[int, bool], str]) -> Script:
     return script
 
 
-def _terms(random: Random) -> CaseTerms:
+def _terms(random: Random, theme: str) -> CaseTerms:
+    able = theme != "anything"
     return CaseTerms(
         rulebook=_PIN,
         policy=_PIN,
@@ -90,9 +99,9 @@ def _terms(random: Random) -> CaseTerms:
         tail_lost_days=random.choice((20, 120)),
         ladder_hours=random.choice(((), (24,))),
         capabilities=Capabilities(
-            post_chargeback=random.random() < 0.9,
-            post_reversal=random.random() < 0.9,
-            partial_reversal_of_chargeback=random.random() < 0.8,
+            post_chargeback=able or random.random() < 0.9,
+            post_reversal=able or random.random() < 0.9,
+            partial_reversal_of_chargeback=able or random.random() < 0.8,
             undo_reversal=random.choice(("adopt_only", "cr_on_tip", "cr_on_tip")),
             rebill_after_dispute=True,
         ),
@@ -118,6 +127,8 @@ def _dispute(script: Script, case_id: str, minor: int, payment_id: str) -> None:
     if script.acquirer_books:
         script.bookings.append(Act(at + random.uniform(-3600, 7200), case_id, "chargeback"))
     _commands(script, case_id, at, minor)
+    if script.theme == "rebills":
+        at = _rebilled(script, case_id, at, minor)
     for number in range(random.randint(0, 5)):
         at += random.choice((60.0, 3600.0, DAY_S, 10 * DAY_S, 40 * DAY_S)) * random.uniform(
             0.5, 1.5
@@ -130,7 +141,8 @@ def _fact(script: Script, case_id: str, number: int, at: float, minor: int) -> N
     moment = START + timedelta(seconds=at)
     share = Money.of(random.randint(1, minor), "EUR") if random.random() < 0.5 else None
     if random.random() < 0.6:
-        outcome = random.choice(tuple(Outcome))
+        parts = (Outcome.PARTIAL,) * 4 if script.theme == "parts" else ()
+        outcome = random.choice((*Outcome, *parts))
         if outcome is Outcome.PARTIAL and share is None:
             share = Money.of(max(minor // 2, 1), "EUR")
         ruling = BankRuling(
@@ -159,6 +171,37 @@ def _fact(script: Script, case_id: str, number: int, at: float, minor: int) -> N
             return
     if script.acquirer_books:
         script.bookings.append(Act(at + random.uniform(-3600, 7200), case_id, own))
+
+
+def _rebilled(script: Script, case_id: str, at: float, minor: int) -> float:
+    """Lost, rebilled in parts, and won late: a part of the rebill is given back. Gives its end."""
+    random = script.random
+
+    def rule(number: int, days: float, outcome: Outcome, share: int | None = None) -> float:
+        moment = at + days * DAY_S
+        ruling = BankRuling(
+            ruling_id=f"R-of-rebill-{number}",
+            outcome=outcome,
+            decided_at=START + timedelta(seconds=moment),
+            merchant_amount=Money.of(share, "EUR") if share else None,
+        )
+        script.facts.append(Act(moment, case_id, "bank_ruling", ruling))
+        return moment
+
+    rule(1, random.uniform(0.1, 1), Outcome.CARDHOLDER_WON)
+    for number in (1, 2):
+        ask = RequestRebill(
+            requested_by="ann",
+            reason="delivered",
+            consent=Consent(given_at=START, evidence_id="EV-1"),
+            rebill_id=f"RB-{number}",
+            amount=Money.of(max(minor * number // 3, 1), "EUR"),
+        )
+        days = random.uniform(2.5, 5)
+        script.commands.append(Act(at + days * DAY_S, case_id, "request_rebill", ask))
+    share = random.randint(max(minor // 2, 1), minor)
+    outcome = random.choice((Outcome.PARTIAL, Outcome.MERCHANT_WON))
+    return rule(2, random.uniform(6, 12), outcome, share)
 
 
 def _commands(script: Script, case_id: str, at: float, minor: int) -> None:

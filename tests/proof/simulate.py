@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from activities.operation import OperationRunner
 from tests.proof.bugs import BUGS
 from tests.proof.faults import KINDS
 from tests.proof.run import Verdict, simulate
+from tests.proof.script import THEMES
 
-_BEGIN, _END = "<!-- simulator: begin -->\n", "<!-- simulator: end -->\n"
+_BEGIN, _END = "<!-- simulator:begin -->\n", "<!-- simulator:end -->\n"
 _MOST_SHOWN = 20
 
 
@@ -63,18 +63,20 @@ class Share:
     seconds: float | None
     workers: int
     bug: str | None
+    theme: str | None
     trace: bool
 
 
 def run_share(share: Share) -> Tally:
     """Simulate a share."""
     tally = Tally()
-    runner = BUGS[share.bug] if share.bug else OperationRunner
     began = time.monotonic()
     for seed in _seeds(share):
         if share.seconds is not None and time.monotonic() - began > share.seconds:
             break
-        verdict = simulate(seed, workers=share.workers, runner=runner, trace=share.trace)
+        verdict = simulate(
+            seed, workers=share.workers, bug=share.bug, theme=share.theme, trace=share.trace
+        )
         tally.add(verdict)
         for finding in verdict.findings:
             _say(f"seed {seed}: {finding}\n  {_replay(share, seed)}")
@@ -92,6 +94,7 @@ def _seeds(share: Share) -> Iterator[int]:
 
 def _replay(share: Share, seed: int) -> str:
     more = f" --bug {share.bug}" if share.bug else ""
+    more += f" --theme {share.theme}" if share.theme else ""
     workers = "" if share.workers == _DEFAULT_WORKERS else f" --workers {share.workers}"
     return f"python -m tests.proof.simulate --seed {seed} --cases 1{workers}{more} --trace"
 
@@ -111,6 +114,7 @@ def run(options: Namespace) -> tuple[Tally, float]:
             seconds=seconds,
             workers=options.workers,
             bug=options.bug,
+            theme=options.theme,
             trace=options.trace,
         )
         for number in range(jobs)
@@ -179,6 +183,7 @@ def _options(arguments: list[str] | None) -> Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--store", choices=["memory"], default="memory")
     parser.add_argument("--bug", choices=BUGS, help="a mistake put into the engine on purpose")
+    parser.add_argument("--theme", choices=sorted(set(THEMES)), help="else each seed draws its own")
     parser.add_argument("--trace", action="store_true", help="print all that happens")
     parser.add_argument("--write", type=Path, help="document that takes the figures")
     options = parser.parse_args(arguments)

@@ -56,7 +56,14 @@ _MOST_NIGHTS = 12
 class World:
     """Everything of one case; ``play`` runs it to its rest."""
 
-    def __init__(self, faults: Faults, store: MemoryStore, workers: int, loop: VirtualLoop) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        store: MemoryStore,
+        workers: int,
+        loop: VirtualLoop,
+        theme: str | None = None,
+    ) -> None:
         self.faults, self.store, self.loop = faults, store, loop
         self.book = Book(faults.random)
         self.stage = Stage(loop, faults)
@@ -70,7 +77,7 @@ class World:
         )
         store.begin(lambda: loop.now, self._cut)
         self.reads, self.ledger = Reads(store), LedgerBook(store)
-        self.script: Script = draw(faults.random, self._present)
+        self.script: Script = draw(faults.random, self._present, theme)
         self.stage.workers = [self._worker(f"w{number}") for number in range(workers)]
         self._on_the_way = 0
         self.somebody_comes = faults.random.random() < 0.85
