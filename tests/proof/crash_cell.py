@@ -183,11 +183,11 @@ class _Experiment:
             self._wrong(f"{len(own)} entries of an operation that is {line.state}")
 
     async def _twin(self, entries: set[str]) -> None:
-        """Booked twice: it is on our books, or the comparison with the gateway tells of it."""
+        """Booked twice: the comparison with the gateway takes it over, or tells of it."""
         engine = self.site.engine
-        known = {line.gateway_id for line in Reads(engine.store).operations()}
         compared = await reconciliation.start(engine, "twins", reconciliation.window())
         differences = {item.type for item in (await compared.result()).differences}
+        known = {line.gateway_id for line in Reads(engine.store).operations()}
         told = ["on the books"] if entries <= known else []
         told += ["flagged"] if DifferenceType.TWIN in differences else []
         self.seen.told = " and ".join(told)

@@ -10,6 +10,8 @@ from tests.proof.crash_lane import environment
 from tests.proof.crash_plan import Cell, Fault, Seen, Step
 from tests.support.postgres import postgres_programs
 
+pytestmark = pytest.mark.timeout(900)  # a busy machine is slow, not wrong
+
 SLICE = (
     #: sent twice would be refused, sent never would lose the case
     Cell("book", Step.AFTER_SENT, Fault.KILLED),
