@@ -46,6 +46,7 @@ PROOF_MINUTES ?= 30
 
 proof: setup ## simulate, crash and storm cases with faults on all cores, write docs/proof.md
 	$(BIN)/python -m tests.proof.simulate --minutes $(PROOF_MINUTES) --write docs/proof.md
+	PROOF_EXAMPLES=100 $(BIN)/python -m pytest -q tests/proof/test_engine_property.py
 	$(BIN)/python -m tests.proof.crash --write docs/proof.md
 	$(BIN)/python -m tests.proof.storm --write docs/proof.md
 
