@@ -48,15 +48,18 @@ async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     endpoints = tmp_path / ".disputes" / "endpoints.json"
-    await until(lambda: endpoints.exists() or process.returncode is not None, within_s=60)
-    named = json.loads(endpoints.read_text())
-    assert (await disputes("list", "--json", env=_env(), folder=tmp_path)).out == "[]\n"
-    missing = await disputes("show", "D-1", env=_env(), folder=tmp_path)
-    assert (missing.code, "no case" in missing.err) == (1, True)
-    nightly = await _nightly(named["temporal"])
-    assert (nightly.workflow, nightly.task_queue) == (RECONCILIATION_WORKFLOW, TASK_QUEUE)
-    process.send_signal(signal.SIGINT)
-    out, _ = await process.communicate()
+    try:
+        await until(lambda: endpoints.exists() or process.returncode is not None, within_s=60)
+        named = json.loads(endpoints.read_text())
+        assert (await disputes("list", "--json", env=_env(), folder=tmp_path)).out == "[]\n"
+        missing = await disputes("show", "D-1", env=_env(), folder=tmp_path)
+        assert (missing.code, "no case" in missing.err) == (1, True)
+        nightly = await _nightly(named["temporal"])
+        assert (nightly.workflow, nightly.task_queue) == (RECONCILIATION_WORKFLOW, TASK_QUEUE)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
     assert process.returncode == 0
     for address in (named["temporal"], named["temporal_ui"], named["gateway"]):
         assert address in out.decode()
