@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.proof.crash_cell import operations
 from tests.proof.crash_plan import Fault, Seen, Step
 
 
@@ -26,15 +27,18 @@ def figures(results: Sequence[Seen], planned: int, seconds: float, lanes: int) -
 
 
 def _table(results: Sequence[Seen]) -> list[str]:
+    every = operations()
     steps = [step for step in Step if any(seen.cell.step is step for seen in results)]
-    cells = {(seen.cell.operation, seen.cell.step): _shown(seen) for seen in results}
-    operations = dict.fromkeys(seen.cell.operation for seen in results)
+    names = dict.fromkeys(seen.cell.operation for seen in results)
+    # What cannot be struck there is not the same as what was not.
+    shown = {(name, step): "-" for name in names for step in steps if step not in every[name]}
+    shown |= {(seen.cell.operation, seen.cell.step): _shown(seen) for seen in results}
     return [
         f"| operation | {' | '.join(steps)} |",
         f"|---|{'---|' * len(steps)}",
         *(
-            f"| `{operation}` | {' | '.join(cells.get((operation, step), '') for step in steps)} |"
-            for operation in operations
+            f"| `{name}` | {' | '.join(shown.get((name, step), '') for step in steps)} |"
+            for name in names
         ),
     ]
 
@@ -50,7 +54,7 @@ def _shown(seen: Seen) -> str:
 
 def write(document: Path, text: str, section: str = "crash") -> None:
     """Put a result between the markers of its section; ``ValueError`` where there are none."""
-    begin, end = f"<!-- {section}: begin -->\n", f"<!-- {section}: end -->\n"
+    begin, end = f"<!-- {section}:begin -->\n", f"<!-- {section}:end -->\n"
     before, found, rest = document.read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
