@@ -14,7 +14,7 @@ from disputes import differences, twins
 from disputes.comparison import Comparison, Windows, compare
 from disputes.decode import canonical_of
 from disputes.errors import Conflict, NotFound
-from disputes.known import KnownOperation, KnownPayment, untold
+from disputes.known import KnownOperation, KnownPayment, sent_again, untold
 from disputes.messages import Booking
 from disputes.money import Money
 from disputes.operations import GatewayEntry, Plan
@@ -137,8 +137,27 @@ class ReconciliationActivities:
         for _question in range(_QUESTIONS):
             lookup = await self._gateway.linked(payment.merchant_id, payment.root_id)
             if lookup.entries or lookup.absent:
-                return lookup
+                return await self._with_others(payment, lookup)
         return None
+
+    async def _with_others(self, payment: PaymentRoot, lookup: Lookup) -> Lookup | None:
+        """With the payments that the gateway booked besides, of one request that was sent again."""
+        root_id, shown = payment.root_id, list(lookup.entries)
+        known = await asyncio.to_thread(self._known.payment, root_id, shown)
+        again = sent_again(known)
+        if again is None:
+            return lookup
+        for _question in range(_QUESTIONS):
+            ours = await self._gateway.find(_plan(again, payment.merchant_id))
+            if any(entry.gateway_id == root_id for entry in ours.entries):
+                break
+        else:
+            return None
+        for entry in ours.entries:
+            if entry.succeeded and entry.gateway_id not in {it.gateway_id for it in shown}:
+                other = await self._gateway.linked(payment.merchant_id, entry.gateway_id)
+                shown += other.entries or (entry,)
+        return Lookup(entries=tuple(shown))
 
     async def _compare(
         self, root_id: str, entries: Sequence[GatewayEntry]
@@ -187,6 +206,20 @@ def _undoable(
         plans = twins.undoing(op.key, op.purpose, payment.merchant_id, twin)
         if plans and op.gateway_id is not None and twin.gateway_id not in built_on:
             yield twin, plans
+
+
+def _plan(op: KnownOperation, merchant_id: str) -> Plan:
+    """As much of an operation's plan as a question by its reference needs."""
+    if op.purpose is None:
+        raise ValueError("an entry of the gateway's own has no plan")
+    return Plan(
+        key=op.key,
+        purpose=op.purpose,
+        merchant_id=merchant_id,
+        payment_id=op.payment_id,
+        amount_minor=op.amount_minor,
+        currency=op.currency,
+    )
 
 
 def _not_compared(payment: PaymentRoot, reason: str) -> ComparedPayment:

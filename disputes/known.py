@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from disputes.fields import Durable, Moment
+from disputes.operations import STANDALONE
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 #: Entries of which a case hears by the signal ``booking``.
@@ -12,7 +13,8 @@ _TOLD = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
 class KnownOperation(Durable):
     """One operation as our books have it; minor units, wire time in UTC.
 
-    ``adopted``: the gateway booked it by itself, as far as our books know.
+    ``adopted``: the gateway booked it by itself, as far as our books know; ``attempts``: how often
+    it was sent.
     """
 
     key: str
@@ -28,6 +30,7 @@ class KnownOperation(Durable):
     gateway_id: str | None = None
     result_code: str | None = None
     adopted: bool = False
+    attempts: int = 0
     sent_at: Moment | None = None
     settled_at: Moment | None = None
 
@@ -84,6 +87,22 @@ def untold(
         if not dispute.final and dispute.refunded_minor not in (None, refunded) and refunds:
             news.append((dispute.dispute_id, refunds[-1]))
     return tuple(news)
+
+
+def sent_again(known: KnownPayment) -> KnownOperation | None:
+    """The operation that made the payment, where it went out more than once.
+
+    Its first request may have been booked all the same, as a payment of its own that hangs under
+    nothing: only a question by our reference shows it.
+    """
+    return next(
+        (
+            op
+            for op in known.operations
+            if op.purpose in STANDALONE and op.gateway_id == known.root_id and op.attempts > 1
+        ),
+        None,
+    )
 
 
 def _tellable(op: KnownOperation) -> bool:

@@ -5,14 +5,19 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.operation import OperationRunner
+from activities.reconciliation import ReconciliationActivities
 from disputes.gateway.entities import one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.ledger import Account
+from disputes.messages import Booking
 from disputes.operations import Operation, Plan
 from disputes.ports import Said
+from disputes.reconciliation import AdoptShown, PaymentRoot
 from disputes.store.reads import Reads
+from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.throttle import SqlQueryThrottle
 from disputes.vocabulary import OperationState, Purpose
 from tests.activities.till import PATIENCE, QUERY_INTERVAL_S, Till
@@ -54,6 +59,51 @@ async def test_what_it_books_is_on_the_books_as_a_twin(till: Till, purpose: Purp
     assert sum(till.scene.ledger.positions(Account.ACQUIRER).values()) == theirs
     assert [it.gateway_id for it in adopted] in ([], list(operation.twins))
     assert till.scene.ledger.verify() == []
+
+
+class _Nobody:
+    """No case is told: there is none."""
+
+    async def booking(self, dispute_id: str, booking: Booking) -> None:
+        raise AssertionError(f"{dispute_id} was told of {booking.gateway_id}")
+
+
+@pytest.mark.parametrize("purpose", [Purpose.AUTHORIZE, Purpose.DEBIT, Purpose.GOODWILL])
+async def test_what_nobody_hears_of_is_found_and_undone_by_the_comparison(
+    till: Till, purpose: Purpose
+) -> None:
+    """Its worker ends as it wakes: the second payment hangs under nothing that our books have."""
+    plan = till.plan(purpose, 9200)
+    till.scene.book.mark_sent(plan.key, attempts=till.scene.book.intend(plan, ()).attempts)
+    kept = await till.one(plan)
+    await till.gateway.send(plan, 60)
+    older, newer = await till.booked(plan)
+    assert kept.gateway_id == older["id"]
+    comparison = ReconciliationActivities(
+        till.scene.register,
+        SqlReconciliationBook(till.scene.store),
+        till.scene.book,
+        till.gateway,
+        PATIENCE,
+        _Nobody(),
+    )
+    payment = PaymentRoot(root_id=str(older["id"]), merchant_id=plan.merchant_id)
+    compared = await ActivityEnvironment().run(comparison.compare_payment, payment)
+    assert {entry.gateway_id for entry in compared.shown} == {older["id"], newer["id"]}
+    assert [it.gateway_id for it in compared.adoptable] == [newer["id"]]
+    adopt = AdoptShown(
+        payment=payment,
+        shown=compared.shown,
+        adoptable=tuple(str(it.gateway_id) for it in compared.adoptable),
+        at=START,
+    )
+    assert not (await ActivityEnvironment().run(comparison.adopt_shown, adopt)).differences
+    undone = [it for it in await till.sandbox.book() if it["referenced_id"] == newer["id"]]
+    assert [it["amount_minor"] for it in undone] == [9200]
+    assert till.scene.ledger.verify() == []
+    for root in (older, newer):
+        theirs, ours = await till.books(str(root["id"]))
+        assert theirs == ours
 
 
 async def test_what_it_books_is_on_the_books_even_where_it_is_given_up(
