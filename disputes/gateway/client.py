@@ -160,32 +160,34 @@ class Gateway:
 
         ``gateway_id`` is 32 lower-case hex digits, else ``ValueError``.
         """
-        if not GATEWAY_ID.fullmatch(gateway_id):
-            raise ValueError("gateway_id: must be 32 lower-case hex digits")
-        return await self._query(
-            entity,
-            f"/query/{gateway_id}",
-            {"includeLinkedTransactions": "true"},
-            GatewayId(gateway_id),
-        )
+        asked = _gateway_id(gateway_id)
+        linked = {"includeLinkedTransactions": "true"}
+        path = f"/v{entity.query_version}/query/{gateway_id}"
+        return await self._query(entity, path, linked, asked)
+
+    async def status(self, gateway_id: str, entity: Entity) -> QueryReply:
+        """Read one transaction as it stands, such as one that was pending (protocol, section 5).
+
+        For an unknown id it proves nothing, unlike a query: the gateway calls it a lost session.
+        ``gateway_id`` is 32 lower-case hex digits, else ``ValueError``.
+        """
+        asked = _gateway_id(gateway_id)
+        return await self._query(entity, f"/v1/payments/{gateway_id}", {}, asked)
 
     async def query_by_merchant_transaction_id(
         self, merchant_transaction_id: str, entity: Entity
     ) -> QueryReply:
         """Ask ``entity`` for every transaction under one merchant transaction id."""
-        return await self._query(
-            entity,
-            "/query",
-            {"merchantTransactionId": merchant_transaction_id},
-            MerchantTransactionId(merchant_transaction_id),
-        )
+        named = {"merchantTransactionId": merchant_transaction_id}
+        asked = MerchantTransactionId(merchant_transaction_id)
+        return await self._query(entity, f"/v{entity.query_version}/query", named, asked)
 
     async def _query(
         self, entity: Entity, path: str, parameters: Mapping[str, str], asked: Asked
     ) -> QueryReply:
         request = self._http.build_request(
             "GET",
-            f"{entity.base_url}/v{entity.query_version}{path}",
+            f"{entity.base_url}{path}",
             params={"entityId": entity.id, **parameters},
             headers=_authorization(entity),
         )
@@ -211,6 +213,12 @@ class Gateway:
             # Counted as sent even where the trace saw no write: only connecting proves otherwise.
             _log_failure(request, failure)
             return Verdict.UNKNOWN
+
+
+def _gateway_id(text: str) -> GatewayId:
+    if not GATEWAY_ID.fullmatch(text):
+        raise ValueError("gateway_id: must be 32 lower-case hex digits")
+    return GatewayId(text)
 
 
 async def _body(response: httpx.Response) -> bytes | None:

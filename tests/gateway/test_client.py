@@ -166,6 +166,14 @@ async def test_the_newer_query_api_tells_the_same_where_the_account_has_it(desk:
     assert await desk.gateway.query_by_id(uuid4().hex, desk.entity) == Absent()
 
 
+async def test_a_status_tells_of_one_transaction_and_denies_none(desk: Desk) -> None:
+    chargeback = await desk.booked(PaymentType.CB)
+    reply = await desk.gateway.status(chargeback.id or "", desk.entity)
+    assert isinstance(reply, Found)
+    assert [entry.id for entry in reply.entries] == [chargeback.id]
+    assert await desk.gateway.status(uuid4().hex, desk.entity) == Unknown("200.300.404", 400)
+
+
 async def test_what_was_never_sent_is_absent(desk: Desk) -> None:
     by_name = desk.gateway.query_by_merchant_transaction_id("client-test-none", desk.entity)
     assert await by_name == Absent()
