@@ -94,6 +94,8 @@ class Case:
 
     evidence: tuple[AddEvidence, ...] = ()
     submitted_at: datetime | None = None
+    #: since when another has the next word: the issuer, or who arbitrates
+    waits_since: datetime | None = None
     packet_sha256: str | None = None
     respond_by: datetime | None = None
     #: when we learned of the open stage

@@ -78,8 +78,8 @@ def _timers(case: Case) -> list[Timer]:
             timers.append(Timer(case.tail_until, TimerKind.TAIL_END))
     elif case.answerable:
         timers += _answer_timers(case, case.terms)
-    elif case.submitted_at is not None:
-        timers += _review_timers(case, case.terms, case.submitted_at)
+    else:
+        timers += _review_timers(case, case.terms)
     return timers
 
 
@@ -113,12 +113,18 @@ def _last_call_hours(terms: CaseTerms) -> tuple[int, ...]:
     return (terms.last_call_hours, _LAST_HOUR) if again else (terms.last_call_hours,)
 
 
-def _review_timers(case: Case, terms: CaseTerms, submitted_at: datetime) -> list[Timer]:
-    if case.stage is Stage.ARBITRATION:
+def _review_timers(case: Case, terms: CaseTerms) -> list[Timer]:
+    """When silence is told: nobody may wait for a bank's word for ever."""
+    if case.waits_since is None:
         return []
-    if terms.flow is Flow.ALLOCATION and case.stage is Stage.PRE_ARBITRATION:
+    days: int | None
+    if case.stage is Stage.ARBITRATION:
+        # No network says how long it may judge: as long as a lost case is watched.
+        days, kind = terms.tail_lost_days, TimerKind.RULING_OVERDUE
+    elif terms.flow is Flow.ALLOCATION and case.stage is Stage.PRE_ARBITRATION:
         days, kind = terms.issuer_answer_days, TimerKind.ISSUER_SILENT
     else:
         days, kind = terms.tail_response_days, TimerKind.RULING_OVERDUE
     # The issuer's clock ends with the day: silence is certain only on the next (longest window).
-    return [Timer(day_end(submitted_at.date(), days + 1, submitted_at), kind)] if days else []
+    due = day_end(case.waits_since.date(), days + 1, case.waits_since) if days else None
+    return [Timer(due, kind)] if due else []

@@ -149,24 +149,25 @@ def _answer(
         return case.skip(event, "it answered an earlier stage: this one is open still")
     match body:
         case Submitted():
-            return _submitted(case)
+            return _submitted(case, event)
         case PreArbitrationAnswered():
             return _answered(case, event, body)
         case ArbitrationFiled():
-            return _waits(replace(case, stage=Stage.ARBITRATION))
+            return _waits(replace(case, stage=Stage.ARBITRATION), event)
         case _:
             assert_never(body)
 
 
-def _waits(case: Case) -> Case:
+def _waits(case: Case, event: CaseEvent) -> Case:
     """The merchant has answered; the open stage's reminders are over."""
-    return replace(case.without_flag(*facts.CLOCK_FLAGS), status=Status.UNDER_REVIEW)
+    case = case.without_flag(*facts.CLOCK_FLAGS)
+    return replace(case, status=Status.UNDER_REVIEW, waits_since=event.at)
 
 
-def _submitted(case: Case) -> Case:
+def _submitted(case: Case, event: CaseEvent) -> Case:
     """Row 7: allocation's one response is the pre-arbitration attempt itself."""
     files = case.opened_terms.flow is Flow.ALLOCATION and case.stage is Stage.CHARGEBACK
-    return _waits(replace(case, stage=Stage.PRE_ARBITRATION) if files else case)
+    return _waits(replace(case, stage=Stage.PRE_ARBITRATION) if files else case, event)
 
 
 def _accepted(case: Case, event: CaseEvent, body: LiabilityAccepted) -> Case:
@@ -194,7 +195,7 @@ def _answered(case: Case, event: CaseEvent, body: PreArbitrationAnswered) -> Cas
     if answer.decision == "accept":
         case = case.with_out(max(case.out_minor, part), case.fx_minor)
         case = replace(case, accepted_minor=max(case.accepted_minor, part))
-    return _waits(replace(case, submitted_at=event.at))
+    return _waits(replace(case, submitted_at=event.at), event)
 
 
 def _approval(case: Case, event: CaseEvent, body: ApprovalRequested | ApprovalDecided) -> Case:

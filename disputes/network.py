@@ -109,11 +109,11 @@ def _apply(case: Case, event: CaseEvent, news: NetworkEvent) -> Case:
         case kind.PRE_ARBITRATION_DECLINED if _ours(case):
             return filing_declined(case, event, news.respond_by)
         case kind.PRE_ARBITRATION_DECLINED:
-            return _reviewed(case, Stage.PRE_ARBITRATION)
+            return _reviewed(case, event, Stage.PRE_ARBITRATION)
         case kind.REPRESENTMENT_ACCEPTED:
             return merchant_wins(case, at, amount, won_days(case), final=False)
         case kind.ARBITRATION_OPENED:
-            return _reviewed(case, Stage.ARBITRATION)
+            return _reviewed(case, event, Stage.ARBITRATION)
         case kind.CHARGEBACK_WITHDRAWN:
             days = terms.tail_response_days
             return returned(case, Status.WITHDRAWN, at, amount, kept=0, days=days)
@@ -128,9 +128,9 @@ def _ours(case: Case) -> bool:
     return case.opened_terms.flow is Flow.ALLOCATION
 
 
-def _reviewed(case: Case, stage: Stage) -> Case:
+def _reviewed(case: Case, event: CaseEvent, stage: Stage) -> Case:
     case = reopened(case)
-    return replace(case, stage=stage, status=Status.UNDER_REVIEW)
+    return replace(case, stage=stage, status=Status.UNDER_REVIEW, waits_since=event.at)
 
 
 def _accepted(case: Case, at: datetime, amount: int | None) -> Case:

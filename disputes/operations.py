@@ -132,7 +132,8 @@ class Payment(Durable):
     refunded_minor: int = 0
     #: ids of other disputes on the same entry
     other_disputes: tuple[str, ...] = ()
-    #: chargeback chain entries that the gateway booked for this dispute before we asked
+    #: chain entries that the gateway booked for this dispute before we asked, and operations of
+    #: its own that it doubts and the gateway shows
     booked: tuple[Operation, ...] = ()
     asked_at: Moment | None = None
 

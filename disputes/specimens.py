@@ -129,6 +129,7 @@ def _case(status: Status, stage: Stage, flow: Flow) -> Case:
         finality=final,
         evidence=evidence,
         submitted_at=_NOW if status is Status.UNDER_REVIEW else None,
+        waits_since=_NOW if status is Status.UNDER_REVIEW else None,
         tail_until=_NOW + timedelta(days=120) if decided else None,
     )
 

@@ -14,7 +14,7 @@ from disputes.store.engine import insert_once, wire_now
 from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
 from disputes.store.guards import lock_payment, open_entry, refunded_minor
 from disputes.store.postings import post_operation
-from disputes.store.projection import project
+from disputes.store.projection import project, told_case
 from disputes.store.records import (
     ADOPTED,
     CHAIN,
@@ -251,10 +251,11 @@ def _payment(session: Session, dispute_id: str | None, row: PaymentRow, at: date
         CaseRow.case_id != (dispute_id or ""),
         CaseRow.finality != Finality.FINAL.value,
     )
+    doubted = {op.key for op in told_case(session, dispute_id or "").doubtful}
     booked = [
         to_operation(op)
         for op in (_settled(session, dispute_id) if dispute_id else ())
-        if op.key.startswith(ADOPTED) and op.purpose in CHAIN
+        if (op.key.startswith(ADOPTED) and op.purpose in CHAIN) or op.key in doubted
     ]
     return Payment(
         payment_id=row.payment_id,

@@ -47,9 +47,14 @@ def stored_events(session: Session, case_id: str) -> tuple[CaseEvent, ...]:
     return tuple(map(read_event, session.exec(_BODIES, params={"case_id": case_id})))
 
 
+def told_case(session: Session, case_id: str) -> Case:
+    """The case that its events fold to, as its workflow sees it."""
+    return _FOLDS.fold(case_id, session.exec(_BODIES, params={"case_id": case_id}))
+
+
 def load_case(session: Session, case_id: str) -> Case:
     """The case that its events fold to, with the newest word on each of its operations."""
-    case = _FOLDS.fold(case_id, session.exec(_BODIES, params={"case_id": case_id}))
+    case = told_case(session, case_id)
     twins = {op.key: op.twins for op in case.operations}
     for row in operations_of(session, case_id):
         if row.state in REPORTED:

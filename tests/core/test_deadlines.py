@@ -175,6 +175,15 @@ def test_an_issuer_that_is_late_to_rule_gets_attention_and_no_decision() -> None
     assert attention(story.case) == ()
 
 
+def test_an_arbitration_that_nobody_rules_on_is_told() -> None:
+    """Opened on a case that was won without a word of ours: no case waits unseen for ever."""
+    story = Story().opened().ruled(Outcome.MERCHANT_WON, 5)
+    story.network(NetworkEventKind.ARBITRATION_OPENED, 20).until(TimerKind.RULING_OVERDUE)
+
+    assert story.standing() is Status.UNDER_REVIEW
+    assert attention(story.case) == ("ruling_overdue",)
+
+
 @pytest.mark.parametrize(
     ("stage", "days"),
     [(Stage.CHARGEBACK, 45), (Stage.PRE_ARBITRATION, 75), (Stage.ARBITRATION, 0)],

@@ -28,6 +28,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._seconds = 0.0
         self.turns = 0
         self._selector = self
+        # A year of seconds has no nanoseconds: what is due would seem not to be, for ever.
+        self._clock_resolution = 1e-6
         self.thread: Thread = _at_once
         self.drained: Callable[[], bool] = _never
 

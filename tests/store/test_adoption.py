@@ -2,6 +2,7 @@
 
 import pytest
 
+from disputes.events import PaymentKnown
 from disputes.ledger import Account
 from disputes.operations import GatewayEntry
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
@@ -129,6 +130,20 @@ def test_an_entry_that_the_gateway_shows_settles_what_was_in_doubt(scene: Scene)
     assert reversed_.purpose is Purpose.REINSTATE
     assert scene.position(Account.ACQUIRER) == 9200
     assert scene.ledger.verify() == []
+
+
+def test_a_case_is_told_of_a_doubt_that_ended_while_its_payment_was_read(scene: Scene) -> None:
+    """Else it would hold every later call for an operation that the books have settled."""
+    dispute = _disputed(scene)
+    plan = dispute.plan
+    scene.book.mark_sent(plan.key, attempts=scene.book.intend(plan, ()).attempts)
+    dispute.settle(plan, OperationState.IN_DOUBT)
+    mtid = plan.merchant_transaction_id
+    _with(dispute, entry(PaymentType.CB, 9200, dispute.payment_id, mtid=mtid))
+    dispute.record(PaymentKnown(payment=dispute.ask()))
+    assert dispute.case.doubtful == ()
+    dispute.ruled(Outcome.MERCHANT_WON)
+    assert dispute.plan.purpose is Purpose.REINSTATE
 
 
 def test_an_entry_told_of_without_our_reference_settles_what_was_in_doubt(scene: Scene) -> None:
