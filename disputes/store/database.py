@@ -1,5 +1,7 @@
 """Reaching a database by URL: the driver, the pragmas and how its transactions begin."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from disputes.errors import ConfigurationError, Unreachable
 SETTING = "DISPUTES_DATABASE_URL"
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 _WAIT_S = 30
+_AGAIN_S = 0.02
 #: Threads that may hold a connection at once; more wait for one.
 _CONNECTIONS = 20
 
@@ -94,9 +97,24 @@ def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
     # The driver's own transactions begin late and never as IMMEDIATE: ours are explicit.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: _Cursor) -> None:
+    """Set the journal's mode; of several that open a new file SQLite lets only one, at once."""
+    patience = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
