@@ -172,5 +172,6 @@ class Purse:
         return await self.engine.client.start_workflow(OneCall.run, call, id=name, task_queue=queue)
 
     async def _result(self, handle: WorkflowHandle[Any, Any]) -> MoneyMoved:
-        typed = self.engine.client.get_workflow_handle_for(OneCall.run, handle.id)
-        return await typed.result()
+        typed = self.engine.client.get_workflow_handle(handle.id, result_type=MoneyMoved)
+        moved: MoneyMoved = await typed.result()
+        return moved
