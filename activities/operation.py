@@ -16,7 +16,7 @@ from disputes.operations import GatewayEntry, Operation, OperationRecord, Plan
 from disputes.ports import GatewayPort, OperationBook, Said, Word
 from disputes.refusals import reason_of
 from disputes.steps import Hold, MoneyMoved
-from disputes.vocabulary import OperationState, PaymentType
+from disputes.vocabulary import CHAIN_TYPES, OperationState
 
 _ENDED = (OperationState.SETTLED, OperationState.REFUSED, OperationState.IN_DOUBT)
 #: Denials by every entity that make an absence credible (architecture, step 4).
@@ -24,7 +24,6 @@ _DENIALS = 2
 #: Questions before a person is asked, however long ago it was sent: after an outage of ours one
 #: unlucky answer is no reason to trouble anybody.
 _QUESTIONS = 3
-_CHAIN = (PaymentType.CB, PaymentType.CR)
 _TOO_LONG = "the outcome could not be learned in time"
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 #: The operation once it has ended, with twins of it, and whether nothing could be sent.
@@ -228,7 +227,7 @@ class OperationRunner:
 
     async def _put_on_books(self, plan: Plan, twin: GatewayEntry, at: datetime) -> Operation | None:
         """A twin in a chain is the dispute's as well; any other is nobody's."""
-        dispute_id = plan.dispute_id if twin.payment_type in _CHAIN else None
+        dispute_id = plan.dispute_id if twin.payment_type in CHAIN_TYPES else None
         return await asyncio.to_thread(self._book.adopt_entry, dispute_id, twin, at)
 
     async def undo(self, plans: Sequence[Plan], at: datetime) -> bool:

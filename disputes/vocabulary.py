@@ -120,6 +120,10 @@ class PaymentType(StrEnum):
     RC = "RC"
 
 
+#: What a dispute's chain is made of at the gateway (lifecycle, Axes).
+CHAIN_TYPES = (PaymentType.CB, PaymentType.CR)
+
+
 class OperationState(StrEnum):
     """Where one gateway operation stands (architecture, One gateway operation)."""
 

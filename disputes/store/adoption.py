@@ -24,10 +24,8 @@ from disputes.store.records import (
     to_operation,
 )
 from disputes.store.tables import CaseEventRow, CaseRow, Claim, OperationRow, PaymentRow
-from disputes.vocabulary import Finality, OperationState, PaymentType, Purpose
+from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
 
-#: A notification of these is taken as it is; a refund is read with all entries of its payment.
-_CHAIN_TYPES = (PaymentType.CB, PaymentType.CR)
 _MAY_BE_BOOKED = (OperationState.SENT, OperationState.IN_DOUBT, OperationState.SETTLED)
 
 
@@ -126,7 +124,8 @@ def adopt_entry(
     payment = lock_payment(session, notice.payment_id, notice.merchant_id)
     if not _belongs(session, entry, notice.payment_id):
         return None
-    if entry.payment_type in _CHAIN_TYPES:
+    # A refund is read with all entries of its payment instead.
+    if entry.payment_type in CHAIN_TYPES:
         taking = _Taking(session, notice, payment, Entries([entry]), notice.gateway_reference, at)
         _take(taking, entry, 0)
         session.flush()

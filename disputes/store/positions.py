@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 from disputes.ledger import Levels
 from disputes.store.records import chain_depth
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
-from disputes.vocabulary import Finality, OperationState, PaymentType, Purpose
+from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
 
 _LEVELS = TypeAdapter(Levels)
 _GESTURES = (Purpose.CREDIT, Purpose.GOODWILL)
@@ -92,7 +92,7 @@ def _taken_minor(session: Session, payment: PaymentRow) -> int:
     )
     chain = select(OperationRow).where(
         OperationRow.payment_id == payment.payment_id,
-        col(OperationRow.payment_type).in_((PaymentType.CB, PaymentType.CR)),
+        col(OperationRow.payment_type).in_(CHAIN_TYPES),
         OperationRow.state != _REFUSED,
     )
     booked = sum(

@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from disputes.operations import Operation, Plan
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
-from tests.activities.till import REGISTRATION, Till
+from tests.activities.till import Till
 from tests.store.scene import START, entry, new_id
+from tests.support.plans import REGISTRATION
 from tests.support.sandbox import Sandbox
 
 Staged = Callable[[Till], Awaitable[Plan]]

@@ -8,7 +8,8 @@ from temporalio.exceptions import ApplicationError
 from disputes.operations import PAYMENT_TYPE, Plan
 from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, Outcome, Purpose
-from tests.activities.till import REGISTRATION, Till
+from tests.activities.till import Till
+from tests.support.plans import REGISTRATION
 
 
 async def planned(till: Till, purpose: Purpose) -> Plan:

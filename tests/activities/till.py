@@ -19,35 +19,19 @@ from disputes.gateway.entities import one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.ledger import Account
 from disputes.operations import (
-    STANDALONE,
     Operation,
     Payment,
     Plan,
-    business_key,
-    payment_of_its_own,
 )
 from disputes.steps import AskPayment, MoneyMoved, MoveMoney
 from disputes.store.throttle import SqlQueryThrottle
-from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
 from tests.store.scene import START, Dispute, Scene, entry, new_id
+from tests.support.plans import own_plan
 from tests.support.sandbox import Sandbox
 
 QUERY_INTERVAL_S = 0.05
 PATIENCE = Patience(settle_window_s=1.2, doubt_after_s=30.0)
-#: A shopper's token, as confidential as a card: no text may show it.
-REGISTRATION = "5a1f" * 8
-#: An acquirer that offers everything.
-EVERYTHING = Capabilities(
-    credit=True,
-    rebill=True,
-    multiple_capture=True,
-    partial_reversal=True,
-    increase=True,
-    refund_after_chargeback=True,
-    rebill_after_dispute=True,
-    undo_reversal="cr_on_tip",
-)
 _ids = count(1)
 
 
@@ -78,20 +62,7 @@ class Till:
 
     def plan(self, purpose: Purpose, minor: int, on: str | None = None, **more: object) -> Plan:
         """A payment's own operation; ``on``: the entry it acts on."""
-        key = business_key("payout", f"P-{next(_ids)}-{new_id()[-6:]}", purpose)
-        alone = purpose in STANDALONE
-        plan = Plan(
-            key=key,
-            purpose=purpose,
-            merchant_id="M-1",
-            payment_id=on or payment_of_its_own(key),
-            referenced_id=None if alone else on,
-            registration_id=REGISTRATION if alone else None,
-            amount_minor=minor,
-            currency="EUR",
-            capabilities=EVERYTHING,
-        )
-        return plan.model_copy(update=more)
+        return own_plan("payout", f"P-{next(_ids)}-{new_id()[-6:]}", purpose, minor, on, **more)
 
     async def act(self, plan: Plan) -> MoneyMoved:
         """Carry a plan out by its own activity."""

@@ -4,28 +4,14 @@ from dataclasses import dataclass
 from itertools import count
 
 from disputes.operations import (
-    STANDALONE,
     GatewayEntry,
     Operation,
     Plan,
-    business_key,
-    payment_of_its_own,
 )
-from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 from tests.store.scene import START, Scene, entry, new_id
+from tests.support.plans import own_plan
 
-#: An acquirer that offers everything.
-EVERYTHING = Capabilities(
-    credit=True,
-    rebill=True,
-    multiple_capture=True,
-    partial_reversal=True,
-    increase=True,
-    refund_after_chargeback=True,
-    rebill_after_dispute=True,
-)
-REGISTRATION = "5a1f" * 8
 _ids = count(1)
 
 
@@ -37,20 +23,7 @@ class Payments:
 
     def plan(self, purpose: Purpose, minor: int, on: str | None = None, **more: object) -> Plan:
         """A payment's own operation; ``on``: the entry it acts on."""
-        key = business_key("refund", f"R-{next(_ids)}", purpose)
-        alone = purpose in STANDALONE
-        plan = Plan(
-            key=key,
-            purpose=purpose,
-            merchant_id="M-1",
-            payment_id=on or payment_of_its_own(key),
-            referenced_id=None if alone else on,
-            registration_id=REGISTRATION if alone else None,
-            amount_minor=minor,
-            currency="EUR",
-            capabilities=EVERYTHING,
-        )
-        return plan.model_copy(update=more)
+        return own_plan("refund", f"R-{next(_ids)}", purpose, minor, on, **more)
 
     def shown(self, *entries: GatewayEntry) -> str:
         """Take over what the gateway shows; id of the first entry."""

@@ -9,8 +9,9 @@ from disputes.errors import MoneyHeld, NotSupported
 from disputes.operations import Plan
 from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
-from tests.store.payments import EVERYTHING, Payments
+from tests.store.payments import Payments
 from tests.store.scene import START, Dispute, Scene, entry
+from tests.support.plans import EVERYTHING
 
 P, T = Purpose, PaymentType
 LONG_AGO = START - timedelta(days=4000)
