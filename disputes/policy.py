@@ -21,7 +21,7 @@ from pydantic import (
 from disputes.errors import ConfigurationError
 from disputes.money import decimals, to_minor
 from disputes.terms import Capabilities, Pin
-from disputes.vocabulary import Network
+from disputes.vocabulary import Network, OnExpiry
 
 #: Stands for every network in the fee and capability tables.
 EVERY = "*"
@@ -75,6 +75,7 @@ _Name = Annotated[StrictStr, AfterValidator(_name)]
 _Days = Annotated[StrictInt, Field(ge=0, le=_LONGEST_DAYS)]
 _Hours = Annotated[StrictInt, Field(ge=0, le=_LONGEST_DAYS * 24)]
 _PositiveHours = Annotated[StrictInt, Field(ge=1, le=_LONGEST_DAYS * 24)]
+_PositiveDays = Annotated[StrictInt, Field(ge=1, le=_LONGEST_DAYS)]
 
 
 class _Section(BaseModel):
@@ -119,6 +120,38 @@ class Clocks(_Section):
     gateway_patience_minutes: Annotated[StrictInt, Field(ge=1, le=7 * 24 * 60)] = 30
 
 
+class Authorizations(_Section):
+    """How pre-authorizations are watched; names carry the unit."""
+
+    #: what happens by itself before one lapses, where its start does not say
+    on_expiry: OnExpiry = OnExpiry.NOTIFY
+    #: notices before it lapses, from the first to the last
+    ladder_hours: Annotated[tuple[_PositiveHours, ...], AfterValidator(_nearer_and_nearer)] = (
+        48,
+        24,
+    )
+    #: how long before it lapses ``on_expiry`` is done
+    buffer_hours: _PositiveHours = 4
+    #: for how long one stays good, instead of the rulebook's days: network or ``*``
+    valid_days: dict[_NetworkOrEvery, _PositiveDays] = {}
+
+
+class Refunds(_Section):
+    """When a refund goes by which way; names carry the unit."""
+
+    #: how long after a payment it is refunded (RF); later it is credited (CD) to a registration
+    window_days: _PositiveDays = 60
+    #: until a refund should have arrived, as the shopper is told
+    arrival_days: _PositiveDays = 10
+
+
+class Rebills(_Section):
+    """How much may be charged on top without a new payment."""
+
+    #: for ``final_amount_differs``: percent of what was captured; 0: never
+    difference_percent: Annotated[StrictInt, Field(ge=0, le=100)] = 0
+
+
 class CapabilityRow(_Section):
     """What one acquirer and brand support (contract, capability table); unset: not said."""
 
@@ -133,6 +166,8 @@ class CapabilityRow(_Section):
     partial_reversal_of_chargeback: StrictBool | None = None
     undo_reversal: Literal["adopt_only", "cr_on_tip"] | None = None
     refund_after_chargeback: StrictBool | None = None
+    #: for how long the acquirer keeps an authorization, instead of the rulebook's days
+    authorization_days: _PositiveDays | None = None
 
 
 class Policy(_Section):
@@ -141,6 +176,9 @@ class Policy(_Section):
     version: _Name
     decisions: Decisions = Decisions()
     clocks: Clocks = Clocks()
+    authorizations: Authorizations = Authorizations()
+    refunds: Refunds = Refunds()
+    rebills: Rebills = Rebills()
     #: fee expected with a chargeback: network or ``*``, then currency, in minor units
     chargeback_fees: dict[_NetworkOrEvery, _Amounts] = {}
     #: acquirer, then brand or ``*``
@@ -174,6 +212,18 @@ class Policy(_Section):
             return Capabilities.model_validate(general)
         own = brands.get(network.value, CapabilityRow()).model_dump(exclude_none=True)
         return Capabilities.model_validate(general | own)
+
+    def authorization_days(self, acquirer: str, network: Network) -> int | None:
+        """For how long an authorization stays good, where merchant or acquirer say so.
+
+        Of two the shorter: each of them may give it up. They replace the rulebook's days.
+        """
+        brands = self.acquirers.get(acquirer, {})
+        rows = [brands.get(name, CapabilityRow()) for name in (network.value, EVERY)]
+        told = [row.authorization_days for row in rows if row.authorization_days is not None][:1]
+        mine = self.authorizations.valid_days
+        told += [mine[name] for name in (network.value, EVERY) if name in mine][:1]
+        return min(told, default=None)
 
 
 def parse_policy(text: str) -> Policy:

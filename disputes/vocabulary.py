@@ -166,3 +166,83 @@ class Purpose(StrEnum):
     REBILL_DIFFERENCE = "rebill_difference"
     #: RB because more was refunded than was captured
     REBILL_EXCESS_REFUND = "rebill_excess_refund"
+
+
+class AuthorizationState(StrEnum):
+    """Where a pre-authorization stands (contract, PreAuthorizationWorkflow)."""
+
+    AUTHORIZED = "authorized"
+    PARTIALLY_CAPTURED = "partially_captured"
+    CAPTURED = "captured"
+    REVERSED = "reversed"
+    EXPIRED = "expired"
+    IN_DOUBT = "in_doubt"
+
+
+class OnExpiry(StrEnum):
+    """What happens by itself shortly before an authorization lapses."""
+
+    REVERSE = "reverse"
+    CAPTURE = "capture"
+    REAUTHORIZE = "reauthorize"
+    NOTIFY = "notify"
+
+
+class Condition(StrEnum):
+    """What releases a capture (back-office guide, Capture)."""
+
+    PRODUCT_AVAILABLE = "product_available"
+    ORDER_FULFILLED = "order_fulfilled"
+    CUSTOMER_CONFIRMED = "customer_confirmed"
+    FRAUD_CLEARED = "fraud_cleared"
+
+
+class ReversalReason(StrEnum):
+    """Why an authorization is given up (back-office guide, Reversal)."""
+
+    DUPLICATE_TRANSACTION = "duplicate_transaction"
+    CUSTOMER_CHANGE_OF_MIND = "customer_change_of_mind"
+    PRODUCT_UNAVAILABLE = "product_unavailable"
+    FRAUD_SUSPECTED = "fraud_suspected"
+    EXPIRED = "expired"
+
+
+class RefundReason(StrEnum):
+    """Why a payment is refunded (back-office guide, Refund)."""
+
+    UNMET_EXPECTATIONS = "unmet_expectations"
+    DAMAGED_OR_DEFECTIVE = "damaged_or_defective"
+    INCORRECT_PRODUCT = "incorrect_product"
+    INCORRECT_AMOUNT = "incorrect_amount"
+    DUPLICATE_TRANSACTION = "duplicate_transaction"
+    PRODUCT_UNAVAILABLE = "product_unavailable"
+    CHANGE_OF_MIND = "change_of_mind"
+
+
+class PayoutReason(StrEnum):
+    """Why a shopper is paid without a refund (back-office guide, Payout)."""
+
+    EXPIRED_REFUND_WINDOW = "expired_refund_window"
+    BILLING_ERROR = "billing_error"
+    CUSTOMER_SERVICE_GESTURE = "customer_service_gesture"
+
+
+class RebillReason(StrEnum):
+    """Why a shopper is charged again (back-office guide, Rebill)."""
+
+    FINAL_AMOUNT_DIFFERS = "final_amount_differs"
+    EXCESS_REFUND = "excess_refund"
+    UNJUSTIFIED_CHARGEBACK = "unjustified_chargeback"
+
+
+class OrderState(StrEnum):
+    """Where a refund, payout or rebill stands."""
+
+    REQUESTED = "requested"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    UNDER_WAY = "under_way"
+    SETTLED = "settled"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    #: the second person said no, or nobody came in time
+    DECLINED = "declined"

@@ -8,6 +8,7 @@ from disputes.rulebook.checklists import checklists
 from disputes.rulebook.tables import (
     EVERY,
     VERSION,
+    AuthorizationWindow,
     Category,
     EvidenceRow,
     GatewayReason,
@@ -18,6 +19,7 @@ from disputes.rulebook.tables import (
     data_sha256,
     rows,
 )
+from disputes.rulebook.validity import Initiator, Validity, validity_for
 from disputes.terms import Checklist, Pin
 from disputes.vocabulary import Flow, Network
 
@@ -46,6 +48,7 @@ class Rulebook:
     _scopes: Mapping[tuple[Network, str], Scope]
     _tails: tuple[Tail, ...]
     _gateway_reasons: Mapping[tuple[Network, str], str]
+    _authorizations: tuple[AuthorizationWindow, ...]
 
     def reason(self, network: Network, code: str) -> ReasonCode | None:
         """The network's reason code, or the one of the network whose cycle it runs."""
@@ -105,6 +108,29 @@ class Rulebook:
         days = (UNKNOWN_TAIL_DAYS if tail.days is None else tail.days for tail in matching)
         return max(days, default=UNKNOWN_TAIL_DAYS)
 
+    def validity(
+        self,
+        *,
+        network: Network,
+        authorization_type: str | None,
+        mcc: str | None,
+        initiator: Initiator | None,
+        card_present: bool | None,
+        region: str | None,
+        extended: bool,
+    ) -> Validity:
+        """For how long an authorization stays good by the network's rules (``validity_for``)."""
+        return validity_for(
+            self._authorizations,
+            network=network,
+            authorization_type=authorization_type,
+            mcc=mcc,
+            initiator=initiator,
+            card_present=card_present,
+            region=region,
+            extended=extended,
+        )
+
     def _days(
         self, actor: str, steps: Collection[str], network: Network, code: str, region: str | None
     ) -> list[int]:
@@ -142,4 +168,5 @@ def load() -> Rulebook:
             (row.network, row.code): row.gateway_reason
             for row in rows("gateway_reasons", GatewayReason)
         },
+        _authorizations=tuple(rows("auth_validity", AuthorizationWindow)),
     )

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from importlib import resources
 from typing import Annotated, TypeVar
 
@@ -20,7 +21,8 @@ EVERY = "*"
 _DATA = resources.files("disputes.rulebook") / "data"
 
 #: An empty cell means unknown, never zero.
-_Days = Annotated[int | None, BeforeValidator(lambda cell: cell or None)]
+_Empty = BeforeValidator(lambda cell: cell or None)
+_Days = Annotated[int | None, _Empty]
 
 
 class _Row(BaseModel):
@@ -84,6 +86,24 @@ class Tail(_Row):
     flow: str
     after: str
     days: _Days
+
+
+class AuthorizationWindow(_Row):
+    """For how many days an authorization stays good; ``network`` may be one we do not serve.
+
+    ``layer`` is ``network_rule``, ``processor_practice`` or ``psp_practice``; ``source`` is a list
+    of sources that ``"; "`` divides.
+    """
+
+    network: str
+    authorization_type: str
+    mcc_or_industry: str
+    days: Annotated[Decimal | None, _Empty]
+    extendable: str
+    source: str
+    region: str
+    layer: str
+    confidence: str
 
 
 class EvidenceRow(_Row):

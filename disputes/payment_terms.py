@@ -1,0 +1,40 @@
+"""What a payment's own workflow is pinned to: its slice of rulebook and policy."""
+
+from disputes.fields import Durable, Moment
+from disputes.terms import Capabilities, Pin
+from disputes.vocabulary import OnExpiry
+
+
+class AuthorizationTerms(Durable):
+    """Terms of a pre-authorization; hours are hours.
+
+    ``expires_why`` names the source of ``expires_at`` for a person. ``valid_hours``: how long each
+    approval stays good, where a further one starts the window anew; else ``None``.
+    """
+
+    rulebook: Pin
+    policy: Pin
+    acquirer: str
+    capabilities: Capabilities
+    expires_at: Moment
+    expires_why: str
+    #: no source gives a number: the policy's days count, and a person is told
+    expiry_known: bool = True
+    valid_hours: float | None = None
+    on_expiry: OnExpiry = OnExpiry.NOTIFY
+    ladder_hours: tuple[int, ...] = (48, 24)
+    buffer_hours: int = 4
+
+
+class OrderTerms(Durable):
+    """Terms of a refund, payout or rebill; amounts in minor units of its currency."""
+
+    policy: Pin
+    acquirer: str
+    capabilities: Capabilities
+    #: above it a second person must approve; ``None``: never
+    four_eyes_above_minor: int | None = None
+    approval_hours: int = 72
+    refund_window_days: int = 60
+    refund_arrival_days: int = 10
+    rebill_difference_percent: int = 0
