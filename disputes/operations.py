@@ -1,6 +1,6 @@
 """One gateway operation as a workflow sees it: what to call, and what became of it."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -121,8 +121,23 @@ class Operation(Durable):
     asked_minor: int | None = None
 
 
+class Position(Durable):
+    """What has become of an entry by the books; minor units, what may be booked yet included."""
+
+    #: what may still be paid back
+    left_minor: int = 0
+    #: by how much more was paid back than was taken
+    over_refunded_minor: int = 0
+    #: rebilled already, by the reason for it
+    difference_rebilled_minor: int = 0
+    excess_rebilled_minor: int = 0
+    #: undecided disputes on it: they hold the money
+    open_disputes: tuple[str, ...] = ()
+    charged_back: bool = False
+
+
 class Payment(Durable):
-    """A presented entry as the gateway knows it; amounts in minor units."""
+    """An entry as the gateway knows it; amounts in minor units."""
 
     payment_id: str
     known: bool
@@ -134,13 +149,27 @@ class Payment(Durable):
     other_disputes: tuple[str, ...] = ()
     #: chain entries that the gateway booked for this dispute before we asked, and operations of
     #: its own that it doubts and the gateway shows
+    #: of a PA: all captures, reversals and increases of it
     booked: tuple[Operation, ...] = ()
     asked_at: Moment | None = None
+    #: when the gateway booked the entry, where its answer tells
+    booked_at: Moment | None = None
+    #: where no dispute asked, but the payment's own workflow
+    position: Position | None = None
 
 
 def business_key(owner: Owner, owner_id: str, purpose: Purpose, place: int = 1) -> str:
     """Key of an operation: whose it is, what for, and which of these it is (from 1)."""
     return f"{owner}:{owner_id}:{purpose.value.replace('_', '-')}:{place}"
+
+
+def owner_of(key: str) -> str | None:
+    """Workflow id of the owner that a business key names; ``None`` for an entry of the gateway's.
+
+    It begins as the key does: ``refund:R-1:refund:1`` is of ``refund/R-1``.
+    """
+    kind, _, rest = key.partition(":")
+    return f"{kind}/{rest.partition(':')[0]}" if kind in get_args(Owner) else None
 
 
 def payment_of_its_own(key: str) -> str:
@@ -168,6 +197,7 @@ class GatewayEntry(Durable):
     referenced_id: str | None = None
     merchant_transaction_id: str | None = None
     result_code: str | None = None
+    booked_at: Moment | None = None
 
 
 class OperationRecord(Durable):

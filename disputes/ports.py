@@ -1,6 +1,6 @@
 """What activities need of the world, as protocols: adapters are wired in ``worker.py`` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -8,9 +8,12 @@ from typing import Protocol
 from disputes.events import CaseEvent
 from disputes.fields import Durable, Moment
 from disputes.known import KnownPayment
-from disputes.messages import Booking
+from disputes.messages import Booking, RequestRebill
+from disputes.notices import Notice
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
+from disputes.payment_steps import PaymentFile
 from disputes.reconciliation import ListPayments, PaymentPage
+from disputes.requests import ConditionMet, EntryTold, PreAuthorization
 from disputes.vocabulary import OperationState
 
 
@@ -128,12 +131,66 @@ class ReconciliationBook(Protocol):
     def name(self, key: str, gateway_id: str) -> None:
         """Give an operation that a person settled its entry; repeated, it changes nothing."""
 
+    def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that want to hear of a new entry."""
+
+
+class PaymentRecord(Durable):
+    """What the register knows of a payment's own workflow; the JSON texts as they were kept."""
+
+    claimed: str | None = None
+    content: str | None = None
+    revision: int = 0
+    operations: tuple[Operation, ...] = ()
+    unfinished: tuple[Plan, ...] = ()
+
+
+class PaymentRegister(Protocol):
+    """The record of pre-authorizations, refunds, payouts and rebills."""
+
+    def load(self, workflow_id: str) -> PaymentRecord:
+        """Everything known of one; empty for an unknown one."""
+
+    def record(self, file: PaymentFile, lapsed_id: str | None) -> None:
+        """Keep a file; repeated and outdated calls change nothing.
+
+        ``lapsed_id``: the authorization of which what is open goes off the books, for good.
+        """
+
+    def open_disputes(self, payment_id: str) -> tuple[str, ...]:
+        """Ids of the undecided disputes on an entry."""
+
+    def operation(self, key: str) -> Operation | None:
+        """An operation with an outcome."""
+
+
+class Notices(Protocol):
+    """The way to merchant and shopper."""
+
+    def tell(self, notice: Notice) -> None:
+        """Pass a message on, once for its id."""
+
 
 class CaseNews(Protocol):
-    """The way to a case, whether it runs, has closed or is forgotten."""
+    """The way to a workflow, whether it runs, has closed or is forgotten."""
 
     async def booking(self, dispute_id: str, booking: Booking) -> None:
         """Tell a case of an entry that the gateway shows."""
+
+    async def payment_booking(self, workflow_id: str, entry: EntryTold) -> None:
+        """Tell a payment's own workflow of an entry that the gateway shows."""
+
+
+class PaymentNews(CaseNews, Protocol):
+    """The ways from a payment's own workflow to others."""
+
+    async def authorization(self, start: PreAuthorization, met: Sequence[ConditionMet]) -> None:
+        """Start the workflow of an authorization, once, and tell it which conditions are met."""
+
+    async def rebill(
+        self, dispute_id: str, request: RequestRebill, update_id: str
+    ) -> Mapping[str, object]:
+        """Have a case charge its shopper again; gives the case's answer. Raises its ``Refusal``."""
 
 
 class Word(StrEnum):

@@ -9,6 +9,7 @@ from disputes.events import CaseEvent, TimerFired
 from disputes.fields import Durable, Moment
 from disputes.ledger import levels
 from disputes.money import Money, to_decimal
+from disputes.operations import Operation
 from disputes.terms import Pin
 from disputes.vocabulary import OperationState, Purpose
 
@@ -134,7 +135,7 @@ def status_of(case: Case) -> CaseStatus:
             "next_deadline": timer.due if timer else None,
             "tail_until": case.tail_until if case.decided else None,
             "checklist": _checklist(case),
-            "operations": _operations(case),
+            "operations": list(map(operation_status, case.operations)),
             "approvals": _approvals(case),
             "attention": attention(case),
             "assignee": case.assignee,
@@ -269,20 +270,18 @@ def result_of(command: str, case: Case) -> dict[str, object]:
     return {"status": case.status.value, **requested}
 
 
-def _operations(case: Case) -> list[OperationStatus]:
-    return [
-        OperationStatus(
-            key=op.key,
-            type=op.payment_type.value,
-            purpose=op.purpose.value,
-            state=op.state.value,
-            gateway_id=op.gateway_id,
-            amount=to_decimal(op.amount_minor, op.currency),
-            result_code=op.result_code,
-            reason=op.reason,
-        )
-        for op in case.operations
-    ]
+def operation_status(operation: Operation) -> OperationStatus:
+    """An operation as every status shows it."""
+    return OperationStatus(
+        key=operation.key,
+        type=operation.payment_type.value,
+        purpose=operation.purpose.value,
+        state=operation.state.value,
+        gateway_id=operation.gateway_id,
+        amount=to_decimal(operation.amount_minor, operation.currency),
+        result_code=operation.result_code,
+        reason=operation.reason,
+    )
 
 
 def _approvals(case: Case) -> list[ApprovalStatus]:

@@ -132,4 +132,5 @@ def _entry(entry: Entry) -> GatewayEntry | None:
         referenced_id=entry.referenced_id,
         merchant_transaction_id=entry.merchant_transaction_id,
         result_code=entry.result_code,
+        booked_at=entry.timestamp,
     )

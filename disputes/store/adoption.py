@@ -13,6 +13,8 @@ from disputes.operations import GatewayEntry, Operation, Payment
 from disputes.store.engine import insert_once, wire_now
 from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
 from disputes.store.guards import lock_payment, open_entry, refunded_minor
+from disputes.store.lapses import settle_lapse
+from disputes.store.own_payment import own_payment
 from disputes.store.postings import post_operation
 from disputes.store.projection import project, told_case
 from disputes.store.records import (
@@ -78,7 +80,7 @@ def adopt_own(
         return Payment(payment_id=payment_id, known=False, asked_at=at)
     row = lock_payment(session, payment_id, merchant_id)
     _take_all(_Taking(session, None, row, shown, None, at), asked)
-    return _payment(session, None, row, at)
+    return own_payment(session, row, asked.booked_at, at)
 
 
 def adopt_twin(session: Session, entry: GatewayEntry, at: datetime) -> Operation | None:
@@ -154,6 +156,7 @@ def _take(taking: _Taking, entry: GatewayEntry, number: int) -> None:
     session.flush()
     if row.state == OperationState.SETTLED:
         post_operation(session, row, taking.payment.root_id, taking.at)
+        settle_lapse(session, taking.payment.root_id, taking.at)
 
 
 def _prove(session: Session, row: OperationRow, entry: GatewayEntry) -> None:
@@ -244,16 +247,16 @@ def _belongs(session: Session, entry: GatewayEntry, payment_id: str) -> bool:
     return parent is not None and parent.payment_id == payment_id
 
 
-def _payment(session: Session, dispute_id: str | None, row: PaymentRow, at: datetime) -> Payment:
+def _payment(session: Session, dispute_id: str, row: PaymentRow, at: datetime) -> Payment:
     others = select(CaseRow.case_id).where(
         CaseRow.payment_id == row.payment_id,
-        CaseRow.case_id != (dispute_id or ""),
+        CaseRow.case_id != dispute_id,
         CaseRow.finality != Finality.FINAL.value,
     )
-    doubted = {op.key for op in told_case(session, dispute_id or "").doubtful}
+    doubted = {op.key for op in told_case(session, dispute_id).doubtful}
     booked = [
         to_operation(op)
-        for op in (_settled(session, dispute_id) if dispute_id else ())
+        for op in _settled(session, dispute_id)
         if (op.key.startswith(ADOPTED) and op.purpose in CHAIN) or op.key in doubted
     ]
     return Payment(

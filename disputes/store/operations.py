@@ -12,6 +12,7 @@ from disputes.operations import GatewayEntry, Operation, OperationRecord, Paymen
 from disputes.store import adoption
 from disputes.store.engine import Store, wire_now
 from disputes.store.guards import holder, lock_payment, open_entry, refusal, superseded
+from disputes.store.lapses import settle_lapse
 from disputes.store.payment_guards import whole
 from disputes.store.postings import post_operation
 from disputes.store.projection import append, load_case, lock_case, project
@@ -147,6 +148,7 @@ class SqlOperationBook:
             if row.state == OperationState.SETTLED:
                 open_entry(session, row)
                 post_operation(session, row, payment.root_id, at)
+                settle_lapse(session, payment.root_id, at)
             if case_row is not None:
                 project(session, case_row, at)
             return to_operation(row)

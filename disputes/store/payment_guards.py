@@ -106,7 +106,7 @@ def _by_amount(session: Session, payment: PaymentRow, plan: Plan, now: datetime)
 
 
 def _capture(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -> str | None:
-    if _lapsed(plan, now):
+    if _lapsed(payment, plan, now):
         return "the authorization has lapsed: authorize anew by registration before you capture"
     open_minor = positions.open_minor(session, payment)
     if open_minor <= 0:
@@ -120,12 +120,14 @@ def _capture(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -
 
 
 def _increase(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -> str | None:
-    if _lapsed(plan, now) or positions.open_minor(session, payment) <= 0:
+    if _lapsed(payment, plan, now) or positions.open_minor(session, payment) <= 0:
         return "the authorization is no longer open: authorize anew by registration"
     return None
 
 
 def _reverse_open(session: Session, payment: PaymentRow, plan: Plan) -> str | None:
+    if payment.lapsed_at is not None:
+        return "the authorization has lapsed: the shopper's money is free by itself"
     open_minor = positions.open_minor(session, payment)
     if open_minor <= 0:
         return "nothing is open: it was reversed already, or captured in full; refund the capture"
@@ -210,8 +212,9 @@ def whole(session: Session, payment: PaymentRow, plan: Plan) -> bool:
             return plan.whole
 
 
-def _lapsed(plan: Plan, now: datetime) -> bool:
-    return plan.expires_at is not None and plan.expires_at <= now
+def _lapsed(payment: PaymentRow, plan: Plan, now: datetime) -> bool:
+    past = plan.expires_at is not None and plan.expires_at <= now
+    return past or payment.lapsed_at is not None
 
 
 def _can(plan: Plan) -> Capabilities:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
 from disputes.ledger import Levels
+from disputes.operations import Position
 from disputes.store.records import chain_depth
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
 from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
@@ -75,10 +76,31 @@ def charged_back(session: Session, entry_id: str) -> bool:
 
 def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
     """Whether another dispute than ``but`` on an entry is undecided: it holds the money."""
+    return any(case_id != but for case_id in open_disputes(session, entry_id))
+
+
+def open_disputes(session: Session, entry_id: str) -> tuple[str, ...]:
+    """Ids of the undecided disputes on an entry."""
     cases = select(CaseRow.case_id).where(
         CaseRow.payment_id == entry_id, CaseRow.finality == Finality.OPEN.value
     )
-    return any(case_id != but for case_id in session.exec(cases))
+    return tuple(session.exec(cases.order_by(CaseRow.case_id)))
+
+
+def position_of(session: Session, payment: PaymentRow) -> Position:
+    """What has become of an entry, for who wants to pay it back or charge it again."""
+    entry = payment.payment_id
+    if payment.entry_type == PaymentType.CD:
+        taken_back = moved(session, entry, PaymentType.RF)
+        return Position(left_minor=payment.amount_minor - taken_back)
+    return Position(
+        left_minor=left_minor(session, payment),
+        over_refunded_minor=over_refunded_minor(session, payment),
+        difference_rebilled_minor=rebilled_minor(session, entry, Purpose.REBILL_DIFFERENCE),
+        excess_rebilled_minor=rebilled_minor(session, entry, Purpose.REBILL_EXCESS_REFUND),
+        open_disputes=open_disputes(session, entry),
+        charged_back=charged_back(session, entry),
+    )
 
 
 def _taken_minor(session: Session, payment: PaymentRow) -> int:

@@ -1,6 +1,6 @@
 """What the books have to compare with the gateway's; adapter of ``ports.ReconciliationBook``."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, not_, or_, union_all
@@ -17,9 +17,9 @@ from disputes.store.engine import Store, wire_now
 from disputes.store.guards import open_entry
 from disputes.store.projection import stored_events
 from disputes.store.records import ADOPTED, by_gateway_id
-from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.store.tables import CaseRow, OperationRow, PaymentFileRow, PaymentRow
 from disputes.store.verification import amiss
-from disputes.vocabulary import Finality, OperationState, PaymentType
+from disputes.vocabulary import Finality, OperationState, OrderState, PaymentType
 
 #: What makes a payment of its own: it is the root of its own entries.
 _ALONE = and_(
@@ -88,6 +88,21 @@ class SqlReconciliationBook:
                 row.gateway_id = gateway_id
                 session.add(row)
                 open_entry(session, row)
+
+    def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that want to hear of a new entry.
+
+        A pre-authorization always, for it may have lapsed; an order whose outcome nobody knew.
+        """
+        waits = or_(
+            col(PaymentFileRow.kind) == "preauthorization",
+            col(PaymentFileRow.state) == OrderState.IN_DOUBT.value,
+        )
+        rows = select(PaymentFileRow.workflow_id).where(
+            col(PaymentFileRow.workflow_id).in_(workflow_ids), waits
+        )
+        with self._store.read() as session:
+            return tuple(session.exec(rows.order_by(PaymentFileRow.workflow_id)))
 
     def amiss(self, root_id: str) -> bool:
         """Whether a payment's postings are not what its operations and facts call for."""

@@ -98,7 +98,7 @@ class CaseRow(SQLModel, table=True):
 
 
 class PaymentRow(SQLModel, table=True):
-    """A presented entry (CP, DB or RB); its row is what operations on it are locked by."""
+    """An entry (PA, CP, DB, RB, CD); its row is what operations on it are locked by."""
 
     __tablename__ = "payment"
 
@@ -110,6 +110,8 @@ class PaymentRow(SQLModel, table=True):
     currency: str | None = None
     refunded_minor: int = Field(default=0, sa_type=BigInteger)
     history_known: bool = False
+    #: of an authorization: since when nothing of it can be captured any more, case time
+    lapsed_at: datetime | None = Field(default=None, sa_type=UtcMoment)
 
 
 class OperationRow(SQLModel, table=True):
@@ -203,6 +205,53 @@ class IntakeRow(SQLModel, table=True):
     dispute_id: str | None = None
     state: str = "pending"
     seen_at: datetime = Field(sa_type=UtcMoment)
+
+
+class PaymentFileRow(SQLModel, table=True):
+    """A pre-authorization, refund, payout or rebill as its workflow last recorded it.
+
+    ``content`` is what the workflow goes on from, ``status_json`` what lists and statuses read;
+    ``revision`` counts the workflow's own changes, so that a late writer changes nothing.
+    """
+
+    __tablename__ = "payment_file"
+    __table_args__ = (
+        Index("payment_file_by_kind", "kind", "next_moment"),
+        Index("payment_file_by_payment", "payment_id"),
+        Index("payment_file_by_merchant", "merchant_id", "kind"),
+    )
+
+    workflow_id: str = Field(primary_key=True)
+    kind: str
+    merchant_id: str
+    payment_id: str | None = None
+    state: str
+    #: case time
+    next_moment: datetime | None = Field(default=None, sa_type=UtcMoment)
+    needs_attention: bool = False
+    revision: int = 0
+    content: str
+    status_json: str
+    #: case time
+    updated_at: datetime = Field(sa_type=UtcMoment)
+
+
+class NoticeRow(SQLModel, table=True):
+    """One message for a merchant or shopper, for whoever delivers it to read."""
+
+    __tablename__ = "notice"
+    __table_args__ = (Index("notice_by_telling", "told_at", "notice_id"),)
+
+    notice_id: str = Field(primary_key=True)
+    audience: str
+    kind: str
+    merchant_id: str
+    payment_id: str | None = None
+    #: case time
+    at: datetime = Field(sa_type=UtcMoment)
+    text: str
+    #: wire time
+    told_at: datetime = Field(sa_type=UtcMoment)
 
 
 class QueryRow(SQLModel, table=True):

@@ -19,6 +19,7 @@ from disputes.ledger import (
     fact_postings,
     levels,
 )
+from disputes.store.lapses import LAPSE, held_minor, lapsed_roots
 from disputes.store.postings import FACT, entry_of, root_of, signed_moves
 from disputes.store.projection import load_case, posted_levels
 from disputes.store.records import ADOPTED, postings_of
@@ -82,6 +83,7 @@ def amiss(session: Session, root_id: str | None = None) -> list[Amiss]:
     return [
         *_operations(session, operations, posted),
         *_cases(session, posted, scope),
+        *_lapses(session, root_id),
         *_orphans(session, {key: posted[key] for key in sorted(posted.keys() - named)}),
     ]
 
@@ -194,6 +196,22 @@ def _cases(
     return found
 
 
+def _lapses(session: Session, root_id: str | None) -> list[Amiss]:
+    """An authorization that lapsed holds nothing."""
+    found = []
+    for row in lapsed_roots(session, root_id):
+        held = held_minor(session, row.payment_id)
+        if held and row.currency:
+            text = f"authorization {row.payment_id} has lapsed, but the books hold some of it"
+            missing = {
+                (row.currency, Account.MEMO_AUTH.value): -held,
+                (row.currency, Account.MEMO_AUTH_CONTRA.value): held,
+            }
+            place = (row.merchant_id, row.payment_id, row.payment_id, None)
+            found.append(Amiss(text, f"{LAPSE}{row.payment_id}", *place, missing))
+    return found
+
+
 def _orphans(session: Session, unnamed: Mapping[str, Balances]) -> list[Amiss]:
     """Of postings without an operation in sight, those that no case and no operation explains."""
     found = []
@@ -209,6 +227,9 @@ def _orphans(session: Session, unnamed: Mapping[str, Balances]) -> list[Amiss]:
 def _is_known(session: Session, source: str) -> bool:
     if source.startswith(FACT):
         return session.get(CaseRow, _case_of(source)) is not None
+    if source.startswith(LAPSE):
+        payment = session.get(PaymentRow, source.removeprefix(LAPSE))
+        return payment is not None and payment.lapsed_at is not None
     entry = col(OperationRow.gateway_id) == source.removeprefix(ADOPTED)
     named = or_(col(OperationRow.key) == source, entry)
     return session.exec(select(OperationRow.key).where(named)).first() is not None

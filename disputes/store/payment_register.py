@@ -1,0 +1,95 @@
+"""Pre-authorizations, refunds, payouts and rebills; adapter of ``ports.PaymentRegister``."""
+
+from sqlmodel import Session, col, select
+
+from disputes.operations import Operation, Plan
+from disputes.payment_steps import PaymentFile
+from disputes.ports import PaymentRecord
+from disputes.store import positions
+from disputes.store.engine import Store, insert_once
+from disputes.store.lapses import lapse
+from disputes.store.records import REPORTED, to_operation
+from disputes.store.tables import Claim, OperationRow, PaymentFileRow
+from disputes.vocabulary import OperationState
+
+_UNFINISHED = (OperationState.INTENDED, OperationState.SENT)
+#: In the key of what undoes an entry that the gateway booked twice.
+_TWIN = ":twin:"
+
+
+class SqlPaymentRegister:
+    """The register of payments' own workflows in a database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self, workflow_id: str) -> PaymentRecord:
+        """Everything known of one; empty for an unknown one."""
+        with self._store.read() as session:
+            claim = session.get(Claim, workflow_id)
+            row = session.get(PaymentFileRow, workflow_id)
+            operations = _operations(session, workflow_id)
+            return PaymentRecord(
+                claimed=claim.content if claim else None,
+                content=row.content if row else None,
+                revision=row.revision if row else 0,
+                operations=tuple(to_operation(op) for op in operations if op.state in REPORTED),
+                unfinished=tuple(
+                    Plan.model_validate_json(op.plan_json)
+                    for op in operations
+                    if op.state in _UNFINISHED and op.plan_json
+                ),
+            )
+
+    def record(self, file: PaymentFile, lapsed_id: str | None) -> None:
+        """Keep a file; repeated and outdated calls change nothing.
+
+        Args:
+            file: as the workflow has it now.
+            lapsed_id: the authorization (32 hex) of which what is open goes off the books.
+        """
+        with self._store.write() as session:
+            insert_once(session, _row(file))
+            row = session.get_one(
+                PaymentFileRow, file.workflow_id, with_for_update=True, populate_existing=True
+            )
+            if row.revision <= file.revision:
+                row.sqlmodel_update(_row(file).model_dump())
+                session.add(row)
+            if lapsed_id is not None:
+                lapse(session, lapsed_id, file.merchant_id, file.at)
+
+    def open_disputes(self, payment_id: str) -> tuple[str, ...]:
+        """Ids of the undecided disputes on an entry."""
+        with self._store.read() as session:
+            return positions.open_disputes(session, payment_id)
+
+    def operation(self, key: str) -> Operation | None:
+        """An operation with an outcome; ``None`` while it has none."""
+        with self._store.read() as session:
+            row = session.get(OperationRow, key)
+            return to_operation(row) if row and row.state in REPORTED else None
+
+
+def _operations(session: Session, workflow_id: str) -> list[OperationRow]:
+    """A workflow's own operations: their keys begin as its id does."""
+    prefix = workflow_id.replace("/", ":") + ":"
+    rows = select(OperationRow).where(col(OperationRow.key).startswith(prefix, autoescape=True))
+    found = session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key)))
+    return [row for row in found if _TWIN not in row.key]
+
+
+def _row(file: PaymentFile) -> PaymentFileRow:
+    return PaymentFileRow(
+        workflow_id=file.workflow_id,
+        kind=file.kind,
+        merchant_id=file.merchant_id,
+        payment_id=file.payment_id,
+        state=file.state,
+        next_moment=file.next_moment,
+        needs_attention=file.needs_attention,
+        revision=file.revision,
+        content=file.content,
+        status_json=file.status,
+        updated_at=file.at,
+    )
