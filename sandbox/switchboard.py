@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC
 from typing import Literal, Self
 
 from pydantic import (
     AliasChoices,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,19 +31,23 @@ _BAD, _CONFLICT = 400, 409
 
 
 class Payment(BaseModel):
-    """A presented payment to set up under a chosen id (32 lower-case hex).
+    """A payment, authorization or payout to set up under a chosen id (32 lower-case hex).
 
     ``amount`` has the currency's own decimals; a line of ``examples/payments.jsonl`` fits as it is.
+    ``booked_at``: since when the gateway has it; else now.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str = Field(pattern=r"^[a-f0-9]{32}$", validation_alias=AliasChoices("id", "payment_id"))
-    payment_type: Literal[PaymentType.DB, PaymentType.CP] = PaymentType.DB
+    payment_type: Literal[PaymentType.DB, PaymentType.CP, PaymentType.PA, PaymentType.CD] = (
+        PaymentType.DB
+    )
     amount: str
     currency: str
     entity_id: str = "sandbox"
     test_mode: str = "INTERNAL"
+    booked_at: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _fits_the_wire(self) -> Self:
@@ -134,6 +140,7 @@ class Switchboard:
             currency=asked.currency,
             test_mode=asked.test_mode,
             id=asked.id,
+            booked_at=asked.booked_at.astimezone(UTC).isoformat() if asked.booked_at else None,
         )
         if asked.payment_type is PaymentType.CP:
             authorization = replace(order, payment_type=PaymentType.PA, id=None)

@@ -35,6 +35,8 @@ class Order:
     card_last4: str | None = None
     registration_id: str | None = None
     id: str | None = None
+    #: RFC 3339; else now
+    booked_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def transaction(
         entry_id=_entry(order.payment_type, identity, referenced),
         sign=_sign(order.payment_type, referenced) if booked else 0,
         result_code=result_code,
-        booked_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        booked_at=order.booked_at or datetime.now(UTC).isoformat(timespec="milliseconds"),
         brand=order.brand,
         card_bin=order.card_bin,
         card_last4=order.card_last4,

@@ -39,11 +39,16 @@ class Sandbox:
         }
 
     async def payment(
-        self, payment_id: str, amount: str, currency: str, payment_type: str = "DB"
+        self,
+        payment_id: str,
+        amount: str,
+        currency: str,
+        payment_type: str = "DB",
+        **more: object,
     ) -> None:
         """Book the payment that a test disputes, under an id of the test's choice (32 hex)."""
         asked = {"id": payment_id, "payment_type": payment_type, "amount": amount}
-        await self._post("payments", {**asked, "currency": currency})
+        await self._post("payments", {**asked, "currency": currency, **more})
 
     async def arm(self, kind: str, *, times: int | None = 1, **fault: object) -> None:
         """Arm a fault, ``None`` times for good; the rest as the switchboard takes it."""
