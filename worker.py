@@ -21,6 +21,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from activities.case import CaseActivities
 from activities.gateway import GatewayActivities
 from activities.operation import Patience
+from activities.payment_case import PaymentCaseActivities
 from activities.payments import PaymentActivities
 from activities.reconciliation import ReconciliationActivities
 from disputes import rulebook
@@ -29,11 +30,15 @@ from disputes.gateway.client import Gateway, Timeouts
 from disputes.gateway.entities import Entities, load_entities, one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.notice import DisputeNotice
+from disputes.payment_terms import AuthorizationTerms, OrderTerms
 from disputes.policy import Policy, parse_policy
-from disputes.ports import CaseNews, QueryThrottle
+from disputes.ports import PaymentNews, QueryThrottle
+from disputes.requests import OrderRequest, PreAuthorization
 from disputes.settings import Settings
 from disputes.store import Store, open_store
+from disputes.store.notices import SqlNotices
 from disputes.store.operations import SqlOperationBook
+from disputes.store.payment_register import SqlPaymentRegister
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.throttle import SqlQueryThrottle
@@ -43,7 +48,11 @@ from workflows.dispute import DisputeWorkflow
 from workflows.ids import dispute_workflow_id
 from workflows.namespace import require_search_attributes
 from workflows.news import TemporalCaseNews
+from workflows.payout import PayoutWorkflow
+from workflows.preauthorization import PreAuthorizationWorkflow
+from workflows.rebill import RebillWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
+from workflows.refund import RefundWorkflow
 
 #: A killed worker's idle cases move again within 3 s: the server waits this long for its cache.
 STICKY_TIMEOUT = timedelta(seconds=1)
@@ -111,7 +120,7 @@ async def make_adapters(settings: Settings, exits: AsyncExitStack) -> Adapters:
     return Adapters(store, gateway, entities, policy, patience, throttle)
 
 
-def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., object]]:
+def activities(adapters: Adapters, news: PaymentNews) -> Sequence[Callable[..., object]]:
     """Every activity, bound to its adapters."""
     register = SqlRegister(adapters.store)
     book = SqlOperationBook(adapters.store)
@@ -129,11 +138,27 @@ def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., obj
             acquirer=adapters.entities.acquirer_of(notice.merchant_id),
         )
 
+    def authorization_terms(start: PreAuthorization) -> AuthorizationTerms:
+        acquirer = adapters.entities.acquirer_of(start.merchant_id)
+        return rulebook.authorization_terms(start, rules, adapters.policy, acquirer)
+
+    def order_terms(request: OrderRequest) -> OrderTerms:
+        acquirer = adapters.entities.acquirer_of(request.merchant_id)
+        return rulebook.order_terms(request, adapters.policy, acquirer)
+
     case = CaseActivities(
         register, terms_of, dispute_workflow_id, adapters.policy.clocks.notice_wait_days
     )
     money = GatewayActivities(register, book, gateway, adapters.patience)
     payments = PaymentActivities(book, gateway, adapters.patience)
+    files = PaymentCaseActivities(
+        register,
+        SqlPaymentRegister(adapters.store),
+        SqlNotices(adapters.store),
+        news,
+        authorization_terms,
+        order_terms,
+    )
     reconciliation = ReconciliationActivities(
         register,
         SqlReconciliationBook(adapters.store),
@@ -160,6 +185,13 @@ def activities(adapters: Adapters, news: CaseNews) -> Sequence[Callable[..., obj
         payments.refund,
         payments.credit,
         payments.rebill_payment,
+        files.open_authorization,
+        files.open_order,
+        files.record_payment,
+        files.tell_successor,
+        files.tell_disputes,
+        files.request_case_rebill,
+        files.case_rebill,
         reconciliation.claim_window,
         reconciliation.list_payments,
         reconciliation.compare_payment,
@@ -174,7 +206,14 @@ def build_worker(client: Client, settings: Settings, adapters: Adapters) -> Work
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[DisputeWorkflow, ReconciliationWorkflow],
+        workflows=[
+            DisputeWorkflow,
+            PreAuthorizationWorkflow,
+            RefundWorkflow,
+            PayoutWorkflow,
+            RebillWorkflow,
+            ReconciliationWorkflow,
+        ],
         activities=activities(adapters, TemporalCaseNews(client, settings.task_queue)),
         activity_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="store"),
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),

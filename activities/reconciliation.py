@@ -17,7 +17,7 @@ from disputes.errors import Conflict, NotFound
 from disputes.known import KnownOperation, KnownPayment, sent_again, untold
 from disputes.messages import Booking
 from disputes.money import Money
-from disputes.operations import GatewayEntry, Plan
+from disputes.operations import GatewayEntry, Plan, owner_of
 from disputes.ports import (
     CaseNews,
     GatewayPort,
@@ -35,6 +35,7 @@ from disputes.reconciliation import (
     PaymentPage,
     PaymentRoot,
 )
+from disputes.requests import EntryTold
 from disputes.vocabulary import OperationState
 
 #: Questions about one payment before it counts as not compared.
@@ -112,6 +113,7 @@ class ReconciliationActivities:
             known, left = await self._compare(root_id, adopt.shown)
             for dispute_id, operation in untold(known, adopt.adoptable):
                 await self._news.booking(dispute_id, _booking(operation, adopt.at))
+            await self._tell_owners(known, adopt)
             left = await self._undo_twins(left, adopt)
             return AdoptedPayment(
                 adopted=len(adopt.adoptable) - left.adoptable,
@@ -121,6 +123,20 @@ class ReconciliationActivities:
                     *differences.for_a_person(known, left),
                 ),
             )
+
+    async def _tell_owners(self, known: KnownPayment, adopt: AdoptShown) -> None:
+        """Have the payment's own workflows look: an entry is new, or an outcome known."""
+        new = next((it for it in adopt.shown if it.gateway_id in adopt.adoptable), None)
+        if new is None:
+            return
+        entry = EntryTold(
+            gateway_id=new.gateway_id, payment_type=new.payment_type, occurred_at=adopt.at
+        )
+        owners = {owner_of(op.key) for op in known.operations} - {None}
+        owners.add(f"preauthorization/{adopt.payment.root_id}")
+        ids = sorted(owner for owner in owners if owner is not None)
+        for workflow_id in await asyncio.to_thread(self._known.concerned, ids):
+            await self._news.payment_booking(workflow_id, entry)
 
     async def _undo_twins(self, found: Comparison, adopt: AdoptShown) -> Comparison:
         """What is left of a comparison once the twins that can be undone are (step 7)."""

@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 from disputes.errors import Conflict
 from disputes.reconciliation import ReconciliationReport, ReconciliationWindow
 from starter.client import ANSWER_TIMEOUT
-from starter.refusals import refusal_of, translated
+from starter.refusals import translated
 from workflows.ids import RECONCILIATION, RECONCILIATION_WORKFLOW
+from workflows.refusals import refusal_of
 
 #: Between two signs of life of a comparison that may take hours.
 _PATIENCE: Final[timedelta] = ANSWER_TIMEOUT

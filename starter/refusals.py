@@ -1,6 +1,6 @@
 """Turns the SDK's errors into ours, once, so that no door handles Temporal's own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio.client import (
@@ -11,8 +11,8 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from disputes import errors
-from disputes.errors import ConfigurationError, Conflict, InvalidMessage, Refusal, Unreachable
+from disputes.errors import ConfigurationError, Refusal, Unreachable
+from workflows.refusals import refusal_of
 
 _AWAY = frozenset(
     {
@@ -30,11 +30,6 @@ _NO_WORKER = (
     "no worker answered in time: is one running (`disputes up`, `dispute-worker`)?"
     " A command that was sent may still be carried out"
 )
-_KINDS: Mapping[str, type[Refusal]] = {
-    kind.__name__: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, Refusal)
-}
 
 
 @asynccontextmanager
@@ -58,18 +53,3 @@ async def translated() -> AsyncIterator[None]:
                 "the Temporal server refuses us: check the TEMPORAL_... settings"
             ) from error
         raise
-
-
-def refusal_of(error: ApplicationError) -> Refusal:
-    """The refusal that a case sent: its type, message and details, as they were raised there."""
-    kind = _KINDS.get(error.type or "", Refusal)
-    details = error.details[0] if error.details else {}
-    # Its own constructor would build the message anew; what the case said stands.
-    refusal = kind.__new__(kind)
-    Refusal.__init__(refusal, error.message, **dict(details))
-    fields = details.get("fields")
-    if isinstance(refusal, InvalidMessage):
-        refusal.fields = dict(fields or {})
-    elif isinstance(refusal, Conflict):
-        refusal.fields = tuple(fields or ())
-    return refusal

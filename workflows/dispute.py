@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
@@ -34,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.docket import Docket
     from workflows.ids import DISPUTE_WORKFLOW, dispute_id_of
     from workflows.messages import (
+        NOTHING,
         notice_faults,
         payload_json,
         read_command,
@@ -44,8 +44,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.refusals import as_application_error
     from workflows.registrar import Registrar
     from workflows.search_attributes import changes
-
-NOTHING = RawValue(Payload())
 
 
 @workflow.defn(name=DISPUTE_WORKFLOW)

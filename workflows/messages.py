@@ -6,9 +6,10 @@ would wedge the case (architecture, Messages).
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel
+from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from disputes import messages
@@ -40,7 +41,10 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     "resolve_operation": messages.ResolveOperation,
 }
 _JSON: Final = b"json/plain"
+_M = TypeVar("_M", bound=BaseModel)
 
+#: The input of a start that brings none.
+NOTHING: Final = RawValue(Payload())
 
 #: How far a sender's clock may run ahead of ours.
 CLOCK_AHEAD: Final = timedelta(days=1)
@@ -67,24 +71,39 @@ def shown_name(name: str) -> str:
     return redact(printable)[:64]
 
 
+def not_taken(name: str, args: Sequence[RawValue], fault: InvalidMessage) -> str:
+    """A line of history for a message that cannot be taken: never what it held."""
+    return f"{shown_name(name)} was not taken (SHA-256 {payload_sha256(args)}): {fault.message}"
+
+
+def read_one_of(
+    models: Mapping[str, type[_M]], name: str, args: Sequence[RawValue], what: str
+) -> _M:
+    """The message of that ``name``, which must be ``what``; raises ``InvalidMessage``."""
+    if name not in models:
+        raise InvalidMessage({"name": f"is not {what}"})
+    return decode(models[name], payload_json(args))
+
+
 def read_signal(name: str, args: Sequence[RawValue]) -> BaseModel:
     """The fact or notice that a signal brings; raises ``InvalidMessage``."""
-    if name not in SIGNALS:
-        raise InvalidMessage({"name": "is not a signal of a dispute"})
-    return decode(SIGNALS[name], payload_json(args))
+    return read_one_of(SIGNALS, name, args, "a signal of a dispute")
 
 
 def read_command(name: str, args: Sequence[RawValue]) -> Command:
     """The command that an update brings; raises ``InvalidMessage``."""
-    if name not in COMMANDS:
-        raise InvalidMessage({"name": "is not an update of a dispute"})
-    return decode(COMMANDS[name], payload_json(args))
+    return read_one_of(COMMANDS, name, args, "an update of a dispute")
+
+
+def brings_nothing(raw: RawValue) -> bool:
+    """Whether a start brings no input: none at all, or ``null``."""
+    encoding = raw.payload.metadata.get("encoding", b"")
+    return encoding in (b"", b"binary/null") or raw.payload.data == b"null"
 
 
 def read_notice(raw: RawValue, case_id: str, now: datetime) -> DisputeNotice | None:
     """The notice that a start brings at ``now`` (UTC), if any; raises ``InvalidNotice``."""
-    encoding = raw.payload.metadata.get("encoding", b"")
-    if encoding in (b"", b"binary/null") or raw.payload.data == b"null":
+    if brings_nothing(raw):
         return None
     fields: dict[str, str] = {}
     try:

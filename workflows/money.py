@@ -1,12 +1,10 @@
 """The money side of a case: one gateway step at a time, beside everything else the case does."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
@@ -16,10 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from disputes.operations import Plan
     from disputes.steps import AdoptBooking, AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
     from disputes.vocabulary import Purpose
-    from workflows import options
     from workflows.docket import Docket
+    from workflows.till import Till, gateway_step
 
-_Request = TypeVar("_Request", MoveMoney, AskPayment, AdoptBooking, ResolveDoubt)
+_Request = TypeVar("_Request")
 _Recorded = TypeVar("_Recorded", MoveMoney, AskPayment)
 _Step = Callable[[GatewayActivities, _Request], Awaitable[MoneyMoved]]
 _STEPS: dict[Purpose, _Step[MoveMoney]] = {
@@ -36,37 +34,38 @@ class Money:
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
-        self._task: asyncio.Task[MoneyMoved] | None = None
-        self.hold_until: datetime | None = None
-        self._holds = 0
+        self._till = Till()
         #: operations of an earlier run that never ended
         self.unfinished: list[Plan] = []
 
     @property
+    def hold_until(self) -> datetime | None:
+        """Until when calls wait, case time."""
+        return self._till.hold_until
+
+    @property
     def busy(self) -> bool:
         """Whether a step is under way."""
-        return self._task is not None
+        return self._till.busy
 
     @property
     def done(self) -> bool:
         """Whether a step has ended and its outcome waits to be noted."""
-        return self._task is not None and self._task.done()
+        return self._till.done
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way and nothing is owed."""
-        return self._task is None and self.hold_until is None and not self._due()
+        return self._till.free and not self._due()
 
     def go_on(self) -> None:
         """Note what has ended and start what is due."""
         now = workflow.now()
-        if self._task is not None and self._task.done():
-            task, self._task = self._task, None
-            self._note(_outcome(task), now)
-        if self.hold_until is not None and self.hold_until <= now:
-            self.hold_until = None
-        if self._task is None and self.hold_until is None and self._due():
-            self._task = asyncio.create_task(self._next(now))
+        moved = self._till.take(now)
+        if moved is not None:
+            self._note(moved, now)
+        if self._till.free and self._due():
+            self._till.start(self._next(now))
 
     def _due(self) -> bool:
         docket = self._docket
@@ -107,7 +106,7 @@ class Money:
         return self._recording(_STEPS[plan.purpose], move)
 
     async def _recording(self, step: _Step[_Recorded], request: _Recorded) -> MoneyMoved:
-        moved = await _call(step, request)
+        moved = await gateway_step(step, request)
         self._docket.confirm(request.events)
         return moved
 
@@ -115,7 +114,7 @@ class Money:
         request = AdoptBooking(
             dispute_id=notice.dispute_id, merchant_id=notice.merchant_id, booking=booking, at=now
         )
-        moved = await _call(GatewayActivities.adopt_booking, request)
+        moved = await gateway_step(GatewayActivities.adopt_booking, request)
         if moved.hold is None:
             operation = moved.operations[0] if moved.operations else None
             self._docket.booking(booking, operation, workflow.now())
@@ -128,7 +127,7 @@ class Money:
             proof=resolution.proof,
             at=now,
         )
-        return await _call(GatewayActivities.resolve_doubt, doubt)
+        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
 
     def _note(self, moved: MoneyMoved, now: datetime) -> None:
         if moved.payment is not None:
@@ -137,25 +136,3 @@ class Money:
             self._docket.operation(operation, now)
         if moved.hold is not None:
             self._docket.held(moved.hold.value, now)
-            self._holds += 1
-            self.hold_until = now + options.hold(self._holds)
-        else:
-            self._holds = 0
-
-
-def _outcome(task: asyncio.Task[MoneyMoved]) -> MoneyMoved:
-    try:
-        return task.result()
-    except FailureError as error:
-        # A failed activity would close the case; an alarm must stick it instead.
-        raise RuntimeError(f"a gateway step failed for good: {error}") from error
-
-
-async def _call(step: _Step[_Request], request: _Request) -> MoneyMoved:
-    return await workflow.execute_activity_method(
-        step,
-        request,
-        start_to_close_timeout=options.GATEWAY_TIMEOUT,
-        heartbeat_timeout=options.GATEWAY_HEARTBEAT,
-        retry_policy=options.GATEWAY_RETRY,
-    )

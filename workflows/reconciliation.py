@@ -7,7 +7,6 @@ the report so far travels on, and what was interrupted goes on where it was.
 from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue, SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
@@ -25,12 +24,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import options
     from workflows.ids import RECONCILIATION_WORKFLOW
-    from workflows.messages import payload_json
+    from workflows.messages import NOTHING, payload_json
     from workflows.refusals import as_application_error
 
 #: Payments of one run: about 300 events where every one of them has news.
 PAGE = 50
-NOTHING = RawValue(Payload())
 _SCHEDULED = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 

@@ -3,14 +3,13 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.case import CaseActivities
     from disputes.notice import DisputeNotice
     from disputes.steps import OpenCase, OpenedCase, RecordEvents
-    from workflows import options
     from workflows.docket import Docket
+    from workflows.store_step import store_step
 
 
 class Registrar:
@@ -23,20 +22,7 @@ class Registrar:
     async def ask(self, notice: DisputeNotice | None) -> OpenedCase:
         """What the register knows of the case; a notice claims the case's id."""
         request = OpenCase(case_id=self._docket.case.case_id, notice=notice)
-        try:
-            return await workflow.execute_local_activity_method(
-                CaseActivities.open_case,
-                request,
-                start_to_close_timeout=options.LOCAL_TIMEOUT,
-                retry_policy=options.LOCAL_TRY,
-            )
-        except FailureError:
-            return await workflow.execute_activity_method(
-                CaseActivities.open_case,
-                request,
-                start_to_close_timeout=options.STORE_TIMEOUT,
-                retry_policy=options.STORE_RETRY,
-            )
+        return await store_step(CaseActivities.open_case, request)
 
     def save(self, *, everything: bool) -> None:
         """Start to record what is new; the register being away holds nothing else up.
@@ -62,18 +48,5 @@ class Registrar:
     async def _record(self) -> None:
         events = self._docket.hand_over()
         request = RecordEvents(case_id=self._docket.case.case_id, events=events)
-        try:
-            await workflow.execute_local_activity_method(
-                CaseActivities.record_events,
-                request,
-                start_to_close_timeout=options.LOCAL_TIMEOUT,
-                retry_policy=options.LOCAL_TRY,
-            )
-        except FailureError:
-            await workflow.execute_activity_method(
-                CaseActivities.record_events,
-                request,
-                start_to_close_timeout=options.STORE_TIMEOUT,
-                retry_policy=options.STORE_RETRY,
-            )
+        await store_step(CaseActivities.record_events, request)
         self._docket.confirm(events)

@@ -1,11 +1,14 @@
 """The typed search attributes of a case, named once for workflows, set-up and lists (contract)."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate, TypedSearchAttributes
 
-from disputes.money import to_minor
+from disputes.money import Money, to_minor
 from disputes.status import CaseStatus
+from disputes.vocabulary import Network
 
 CASE_STATUS = SearchAttributeKey.for_keyword("CaseStatus")
 CASE_STAGE = SearchAttributeKey.for_keyword("CaseStage")
@@ -32,24 +35,54 @@ ALL = (
 
 def changes(before: TypedSearchAttributes, status: CaseStatus) -> list[SearchAttributeUpdate[Any]]:
     """Updates that bring a case's search attributes to its status; empty when they are there."""
-    updates: list[SearchAttributeUpdate[Any]] = []
-    texts = {
-        CASE_STATUS: status.status,
-        CASE_STAGE: status.stage,
-        MERCHANT_ID: status.merchant_id,
-        NETWORK: status.network,
-        REASON_CODE: status.reason_code,
-        CURRENCY: status.currency or None,
-    }
-    updates += [
-        key.value_set(text)
-        for key, text in texts.items()
-        if text is not None and before.get(key) != text
+    minor = to_minor(status.disputed, status.currency) if status.currency else None
+    return updates(
+        before,
+        {
+            CASE_STATUS: status.status,
+            CASE_STAGE: status.stage,
+            MERCHANT_ID: status.merchant_id,
+            NETWORK: status.network,
+            REASON_CODE: status.reason_code,
+            CURRENCY: status.currency or None,
+            RESPOND_BY: status.respond_by,
+            AMOUNT_MINOR: minor,
+            NEEDS_ATTENTION: bool(status.attention),
+        },
+    )
+
+
+def payment_updates(
+    before: TypedSearchAttributes,
+    *,
+    state: str,
+    merchant_id: str,
+    network: Network | None,
+    amount: Money,
+    attention: bool,
+    respond_by: datetime | None = None,
+) -> list[SearchAttributeUpdate[Any]]:
+    """The same for a pre-authorization, refund, payout or rebill."""
+    return updates(
+        before,
+        {
+            CASE_STATUS: state,
+            MERCHANT_ID: merchant_id,
+            NETWORK: network.value if network else None,
+            RESPOND_BY: respond_by,
+            AMOUNT_MINOR: amount.minor,
+            CURRENCY: amount.currency,
+            NEEDS_ATTENTION: attention,
+        },
+    )
+
+
+def updates(
+    before: TypedSearchAttributes, wanted: Mapping[SearchAttributeKey[Any], object]
+) -> list[SearchAttributeUpdate[Any]]:
+    """Updates that bring search attributes to what is wanted; ``None`` leaves one as it is."""
+    return [
+        key.value_set(value)
+        for key, value in wanted.items()
+        if value is not None and before.get(key) != value
     ]
-    if status.respond_by is not None and before.get(RESPOND_BY) != status.respond_by:
-        updates.append(RESPOND_BY.value_set(status.respond_by))
-    if status.currency and before.get(AMOUNT_MINOR) != to_minor(status.disputed, status.currency):
-        updates.append(AMOUNT_MINOR.value_set(to_minor(status.disputed, status.currency)))
-    if before.get(NEEDS_ATTENTION) is not bool(status.attention):
-        updates.append(NEEDS_ATTENTION.value_set(bool(status.attention)))
-    return updates

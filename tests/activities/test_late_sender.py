@@ -16,6 +16,7 @@ from disputes.messages import Booking
 from disputes.operations import Operation, Plan
 from disputes.ports import Said
 from disputes.reconciliation import AdoptShown, PaymentRoot
+from disputes.requests import EntryTold
 from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.throttle import SqlQueryThrottle
@@ -66,6 +67,9 @@ class _Nobody:
 
     async def booking(self, dispute_id: str, booking: Booking) -> None:
         raise AssertionError(f"{dispute_id} was told of {booking.gateway_id}")
+
+    async def payment_booking(self, workflow_id: str, entry: EntryTold) -> None:
+        raise AssertionError(f"{workflow_id} was told of {entry.gateway_id}")
 
 
 @pytest.mark.parametrize("purpose", [Purpose.AUTHORIZE, Purpose.DEBIT, Purpose.GOODWILL])

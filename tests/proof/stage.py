@@ -22,8 +22,9 @@ from disputes.reconciliation import ReconciliationReport, ReconciliationWindow
 from tests.proof.clock import VirtualLoop
 from tests.proof.faults import PROCESS, Faults
 from tests.proof.wire import SETTLE_WINDOW_S
-from workflows.dispute import NOTHING, DisputeWorkflow
+from workflows.dispute import DisputeWorkflow
 from workflows.ids import dispute_workflow_id
+from workflows.messages import NOTHING
 from workflows.reconciliation import ReconciliationWorkflow
 
 _HEARTBEAT_S = 4.0

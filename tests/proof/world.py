@@ -27,6 +27,7 @@ from disputes.ledger import Account
 from disputes.messages import BankRuling, Booking, ResolveOperation
 from disputes.money import Money
 from disputes.reconciliation import FIRST, LAST, ReconciliationReport, ReconciliationWindow
+from disputes.requests import EntryTold
 from disputes.store.ledger import LedgerBook
 from disputes.store.operations import SqlOperationBook
 from disputes.store.reads import OperationLine, Reads
@@ -162,6 +163,10 @@ class World:
     async def booking(self, dispute_id: str, booking: Booking) -> None:
         """The comparison's way to a case (``ports.CaseNews``)."""
         self.stage.tell(dispute_id, "booking", booking)
+
+    async def payment_booking(self, workflow_id: str, entry: EntryTold) -> None:
+        """No payment has a workflow of its own here."""
+        raise AssertionError(f"{workflow_id} was told of {entry.gateway_id}")
 
     def _cut(self, point: str) -> None:
         """A database that goes away, at whatever edge of a transaction."""

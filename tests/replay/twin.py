@@ -5,8 +5,9 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from disputes.status import CaseSummary
-    from workflows.dispute import NOTHING, DisputeWorkflow
+    from workflows.dispute import DisputeWorkflow
     from workflows.ids import DISPUTE_WORKFLOW
+    from workflows.messages import NOTHING
 
 
 @workflow.defn(name=DISPUTE_WORKFLOW)

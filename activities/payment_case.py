@@ -1,0 +1,189 @@
+"""Steps between a payment's own workflow and the register, and the ways to other workflows."""
+
+import asyncio
+from collections.abc import Callable
+
+from pydantic import TypeAdapter
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.beating import beating
+from disputes.authorization import Authorization
+from disputes.decode import canonical_of
+from disputes.errors import Conflict, Refusal
+from disputes.lifecycle import fold
+from disputes.messages import Booking, Consent, RequestRebill
+from disputes.money import Money
+from disputes.orders import Order
+from disputes.payment_steps import (
+    CaseRebill,
+    CaseRebillOutcome,
+    OpenAuthorization,
+    OpenedAuthorization,
+    OpenedOrder,
+    OpenOrder,
+    RecordPayment,
+    TellDisputes,
+    TellSuccessor,
+    ToldDisputes,
+)
+from disputes.payment_terms import AuthorizationTerms, OrderTerms
+from disputes.ports import Notices, PaymentNews, PaymentRegister, Register
+from disputes.requests import OrderRequest, PreAuthorization
+from disputes.vocabulary import Purpose
+
+_REQUEST: TypeAdapter[OrderRequest] = TypeAdapter(OrderRequest)
+
+
+class PaymentCaseActivities:
+    """Opens and records pre-authorizations, refunds, payouts and rebills.
+
+    ``authorization_terms`` and ``order_terms`` cut the slice of rulebook and policy.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        payments: PaymentRegister,
+        notices: Notices,
+        news: PaymentNews,
+        authorization_terms: Callable[[PreAuthorization], AuthorizationTerms],
+        order_terms: Callable[[OrderRequest], OrderTerms],
+    ) -> None:
+        self._register = register
+        self._payments = payments
+        self._notices = notices
+        self._news = news
+        self._authorization_terms = authorization_terms
+        self._order_terms = order_terms
+
+    @activity.defn
+    def open_authorization(self, request: OpenAuthorization) -> OpenedAuthorization:
+        """What the register knows of a pre-authorization; a new start claims its id."""
+        differing = self._claim(request.workflow_id, request.start)
+        record = self._payments.load(request.workflow_id)
+        claimed = PreAuthorization.model_validate_json(record.claimed) if record.claimed else None
+        return OpenedAuthorization(
+            differing=differing,
+            known=Authorization.model_validate_json(record.content) if record.content else None,
+            claimed=claimed,
+            terms=self._authorization_terms(claimed) if claimed and not differing else None,
+            operations=record.operations,
+            unfinished=record.unfinished,
+            revision=record.revision,
+        )
+
+    @activity.defn
+    def open_order(self, request: OpenOrder) -> OpenedOrder:
+        """What the register knows of a refund, payout or rebill; a new request claims its id."""
+        differing = self._claim(request.workflow_id, request.request)
+        record = self._payments.load(request.workflow_id)
+        claimed = _REQUEST.validate_json(record.claimed) if record.claimed else None
+        return OpenedOrder(
+            differing=differing,
+            known=Order.model_validate_json(record.content) if record.content else None,
+            claimed=claimed,
+            terms=self._order_terms(claimed) if claimed and not differing else None,
+            operations=record.operations,
+            unfinished=record.unfinished,
+            revision=record.revision,
+        )
+
+    def _claim(
+        self, workflow_id: str, content: PreAuthorization | OrderRequest | None
+    ) -> tuple[str, ...]:
+        if content is not None:
+            try:
+                self._register.claim(workflow_id, canonical_of(content))
+            except Conflict as conflict:
+                return conflict.fields
+        return ()
+
+    @activity.defn
+    def record_payment(self, record: RecordPayment) -> None:
+        """Keep how a payment's own workflow stands, and tell what is new; safe to repeat."""
+        self._payments.record(record.file, record.lapsed_id)
+        for notice in record.notices:
+            self._notices.tell(notice)
+
+    @activity.defn
+    async def tell_successor(self, successor: TellSuccessor) -> None:
+        """Start the workflow of the authorization that took another's place; safe to repeat."""
+        await self._news.authorization(successor.start, successor.met)
+
+    @activity.defn
+    async def tell_disputes(self, told: TellDisputes) -> ToldDisputes:
+        """Tell undecided disputes that money of theirs went back: they ask for the payment anew.
+
+        A case is on the books before it asks the gateway, so one that is not found here asks
+        after the money was booked, and sees it by itself.
+        """
+        found = await asyncio.to_thread(self._payments.open_disputes, told.payment_id)
+        others = tuple(dispute for dispute in found if dispute != told.own)
+        for dispute_id in found:
+            await self._news.booking(dispute_id, _booking(told))
+        return ToldDisputes(dispute_ids=others)
+
+    @activity.defn
+    async def request_case_rebill(self, rebill: CaseRebill) -> CaseRebillOutcome:
+        """Have a dispute's case charge its shopper again, by the rules of the case.
+
+        Raises ``ApplicationError`` of the refusal's type.
+        """
+        request = rebill.request
+        command = RequestRebill(
+            requested_by=request.requested_by,
+            reason=request.reason.value,
+            consent=_consent(request.consent),
+            amount=request.amount,
+            rebill_id=request.rebill_id,
+        )
+        refusal: Refusal | None = None
+        try:
+            async with beating():
+                answer = await self._news.rebill(
+                    request.dispute_id or "", command, f"rebill-{request.rebill_id}"
+                )
+            asked = answer.get("request_id")
+            return CaseRebillOutcome(case_request_id=str(asked) if asked else None)
+        except Refusal as refused:
+            refusal = refused
+        raise ApplicationError(
+            refusal.message, refusal.details, type=refusal.type, non_retryable=True
+        )
+
+    @activity.defn
+    def case_rebill(self, rebill: CaseRebill) -> CaseRebillOutcome:
+        """Where a rebill stands that a dispute's case carries out."""
+        request = rebill.request
+        key = f"dispute:{request.dispute_id}:{Purpose.REBILL.value}:{request.rebill_id}"
+        operation = self._payments.operation(key)
+        if operation is not None or rebill.case_request_id is None:
+            return CaseRebillOutcome(operation=operation)
+        events = self._register.load(request.dispute_id or "").events
+        case = fold(request.dispute_id or "", events)
+        if any(it.rebill_id == request.rebill_id for it in case.rebills):
+            return CaseRebillOutcome()
+        asked = (it for it in case.approvals if it.request_id == rebill.case_request_id)
+        closed = any(it.outcome != "open" for it in asked)
+        return CaseRebillOutcome(case_request_id=rebill.case_request_id, declined=closed)
+
+
+def _consent(consent: Consent | None) -> Consent:
+    if consent is None:
+        raise ValueError("a rebill after a dispute has no consent: its request was not checked")
+    return consent
+
+
+def _booking(told: TellDisputes) -> Booking:
+    operation = told.operation
+    return Booking.model_validate(
+        {
+            "gateway_id": operation.gateway_id,
+            "payment_type": operation.payment_type,
+            "occurred_at": told.at,
+            "referenced_id": operation.referenced_id,
+            "amount": Money.of(operation.amount_minor, operation.currency),
+            "result_code": operation.result_code,
+        }
+    )

@@ -1,0 +1,243 @@
+"""The money side of a pre-authorization: what is asked for, and what it owes by itself."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.gateway import GatewayActivities
+    from activities.payment_case import PaymentCaseActivities
+    from activities.payments import PaymentActivities
+    from disputes import authorization
+    from disputes.authorization import Authorization
+    from disputes.authorization_plans import own_plan, plan_of
+    from disputes.errors import Refusal
+    from disputes.messages import ResolveOperation
+    from disputes.money import Money
+    from disputes.operations import Operation, Plan
+    from disputes.payment_steps import TellSuccessor
+    from disputes.requests import AuthorizationCommand
+    from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.vocabulary import OperationState, Purpose
+    from workflows.till import Till, gateway_step
+
+_Step: TypeAlias = Callable[[PaymentActivities, MoveMoney], Awaitable[MoneyMoved]]
+_STEPS: dict[Purpose, _Step] = {
+    Purpose.AUTHORIZE: PaymentActivities.authorize,
+    Purpose.INCREASE: PaymentActivities.authorize,
+    Purpose.CAPTURE: PaymentActivities.capture,
+    Purpose.REVERSE: PaymentActivities.reverse,
+}
+
+
+@dataclass(eq=False)
+class Ask:
+    """A command that waits for its turn, and what came of it.
+
+    ``waiting``: why nothing could be sent for now; it is carried out later all the same.
+    """
+
+    command: AuthorizationCommand
+    operation: Operation | None = None
+    refusal: Refusal | None = None
+    waiting: Hold | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether its sender can be told something."""
+        return bool(self.operation or self.refusal or self.waiting)
+
+
+class AuthorizationTill:
+    """One step at a time; every step ends with a new word on the authorization."""
+
+    def __init__(self, auth: Authorization, unfinished: tuple[Plan, ...]) -> None:
+        self.auth = auth
+        self._till = Till()
+        self._unfinished = list(unfinished)
+        self.asks: deque[Ask] = deque()
+        #: of the step that is under way
+        self._asking: Ask | None = None
+        self.resolutions: list[ResolveOperation] = []
+        #: the gateway must be asked what became of it
+        self.stale = True
+
+    @property
+    def hold_until(self) -> datetime | None:
+        """Until when calls wait, case time."""
+        return self._till.hold_until
+
+    @property
+    def done(self) -> bool:
+        """Whether a step has ended and its outcome waits to be noted."""
+        return self._till.done
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, asked for or owed."""
+        waiting = self._unfinished or self.asks or self.resolutions or self.stale
+        return self._till.free and not waiting and not self._owes()
+
+    def go_on(self) -> bool:
+        """Note what has ended and start what is due; true when something is new."""
+        now, before = workflow.now(), self.auth
+        moved = self._till.take(now)
+        if moved is not None:
+            self._note(moved, now)
+        self._turn_away(now)
+        self._lapse(now)
+        if self._till.free:
+            step = self._next(now)
+            if step is not None:
+                self._till.start(step)
+        return self.auth != before
+
+    def _owes(self) -> bool:
+        return self._successor_waits() or own_plan(self.auth) is not None
+
+    def _next(self, now: datetime) -> Coroutine[object, object, MoneyMoved] | None:
+        if self.resolutions:
+            return self._resolve(self.resolutions.pop(0), now)
+        if self._unfinished:
+            return self._move(self._unfinished.pop(0), now)
+        if self.stale:
+            return self._ask_gateway(now)
+        if self._successor_waits():
+            return self._tell_successor(now)
+        while self.asks:
+            try:
+                return self._move(plan_of(self.auth, self.asks[0].command, now), now, self.asks[0])
+            except Refusal as refusal:
+                self.asks.popleft().refusal = refusal
+        plan = own_plan(self.auth)
+        return self._move(plan, now) if plan is not None else None
+
+    def _turn_away(self, now: datetime) -> None:
+        """While calls wait, what cannot be done anyhow is refused at once."""
+        if self.hold_until is None:
+            return
+        for ask in list(self.asks):
+            try:
+                plan_of(self.auth, ask.command, now)
+            except Refusal as refusal:
+                ask.refusal = refusal
+                self.asks.remove(ask)
+            else:
+                ask.waiting = Hold.GATEWAY_UNREACHABLE
+
+    def _lapse(self, now: datetime) -> None:
+        """Its time is over; a capture under way is waited for, and the gateway asked before."""
+        waits = self._till.busy or (self.stale and self.hold_until is None)
+        if "expiry" in self.auth.fired and not self.auth.doubtful and not waits:
+            self.auth = authorization.lapse(self.auth, now)
+
+    async def _ask_gateway(self, now: datetime) -> MoneyMoved:
+        start = self.auth.start
+        ask = AskPayment(merchant_id=start.merchant_id, payment_id=start.payment_id, at=now)
+        moved = await gateway_step(GatewayActivities.ask_payment, ask)
+        unknown = moved.payment is not None and not moved.payment.known
+        # It may show up yet: ask again after a while, until its time is over.
+        self.stale = moved.hold is not None or (unknown and not self.auth.lapsed)
+        if unknown and self.stale:
+            return moved.model_copy(update={"hold": Hold.GATEWAY_UNREACHABLE})
+        return moved
+
+    async def _move(self, plan: Plan, now: datetime, ask: Ask | None = None) -> MoneyMoved:
+        self._asking = ask
+        try:
+            moved = await gateway_step(_STEPS[plan.purpose], MoveMoney(plan=plan, at=now))
+        except Refusal as refusal:
+            # The books know more than we do: look again before anything else.
+            self.stale = True
+            self._declined(refusal, now)
+            return MoneyMoved()
+        if ask is None and moved.hold is not None and plan.key not in self._planned():
+            self._unfinished.insert(0, plan)
+        # Another entry was there under our key: look again.
+        self.stale = self.stale or any(op.twins for op in moved.operations)
+        return moved
+
+    def _declined(self, refusal: Refusal, now: datetime) -> None:
+        if self._asking is not None:
+            self._asking.refusal = refusal
+            self.asks.remove(self._asking)
+            self._asking = None
+        else:
+            noted = self.auth.noted(now, "engine", f"refused: {refusal.message}")
+            self.auth = noted.flagged("expiry_action_needed")
+
+    def _planned(self) -> set[str]:
+        plan = own_plan(self.auth)
+        return {plan.key} if plan is not None else set()
+
+    async def _resolve(self, resolution: ResolveOperation, now: datetime) -> MoneyMoved:
+        doubt = ResolveDoubt(
+            operation_key=resolution.operation_key,
+            happened=resolution.resolution == "happened",
+            proof=resolution.proof,
+            at=now,
+        )
+        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+
+    def _successor_waits(self) -> bool:
+        auth = self.auth
+        return auth.successor is not None and auth.told_successor < len(auth.met)
+
+    async def _tell_successor(self, now: datetime) -> MoneyMoved:
+        auth = self.auth
+        minor = next(
+            op.amount_minor
+            for op in auth.ended(Purpose.AUTHORIZE)
+            if op.gateway_id == auth.successor
+        )
+        amount = Money.of(minor, auth.currency)
+        start = auth.start.model_copy(
+            update={
+                "payment_id": auth.successor,
+                "amount": amount,
+                "authorized_at": self._authorized_at(now),
+                "expires_at": None,
+                "on_expiry": auth.terms.on_expiry,
+            }
+        )
+        told = len(auth.met)
+        await gateway_step(
+            PaymentCaseActivities.tell_successor, TellSuccessor(start=start, met=auth.met)
+        )
+        self.auth = self.auth.model_copy(update={"told_successor": told})
+        return MoneyMoved()
+
+    def _authorized_at(self, now: datetime) -> datetime:
+        """When the successor was authorized: the same at every telling, as a start must be."""
+        told = (note.at for note in self.auth.notes if note.actor == "successor")
+        return next(told, now)
+
+    def _note(self, moved: MoneyMoved, now: datetime) -> None:
+        auth = self.auth
+        if moved.payment is not None:
+            auth = authorization.payment_told(auth, moved.payment, now)
+        for operation in moved.operations:
+            auth = authorization.reported(auth, operation, now)
+            anew = operation.purpose is Purpose.AUTHORIZE
+            if anew and operation.state is OperationState.SETTLED and auth.successor is None:
+                auth = auth.model_copy(update={"successor": operation.gateway_id})
+                auth = auth.noted(now, "successor", f"authorized anew as {operation.gateway_id}")
+        if moved.hold is not None and auth.known:
+            auth = auth.flagged(moved.hold.value)
+        self.auth = auth
+        self._tell_sender(moved)
+
+    def _tell_sender(self, moved: MoneyMoved) -> None:
+        """Whoever asked for the step is told, once the authorization knows what came of it."""
+        ask, self._asking = self._asking, None
+        if ask is None:
+            return
+        if moved.hold is not None:
+            ask.waiting = moved.hold
+        else:
+            ask.operation = next(iter(moved.operations), None)
+            self.asks.remove(ask)

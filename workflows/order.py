@@ -1,0 +1,252 @@
+"""The story that refunds, payouts and rebills share: asked for, approved, moved once, told.
+
+A refused one ends its run with the typed refusal; its id can be asked for again with the same
+content.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+with workflow.unsafe.imports_passed_through():
+    from activities.payment_case import PaymentCaseActivities
+    from disputes import orders
+    from disputes.decode import decode
+    from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
+    from disputes.messages import Decide, ResolveOperation
+    from disputes.order_plans import supported
+    from disputes.order_status import OperationSummary, summary_of
+    from disputes.orders import Order, OrderKind
+    from disputes.payment_steps import OpenedOrder, OpenOrder, PaymentFile
+    from disputes.requests import (
+        EntryTold,
+        OrderRequest,
+        PayoutRequest,
+        RebillRequest,
+        RefundRequest,
+    )
+    from workflows import search_attributes as attributes
+    from workflows.alarm import Alarm
+    from workflows.ids import own_id_of
+    from workflows.keeper import Keeper
+    from workflows.messages import brings_nothing, not_taken, payload_json, read_one_of
+    from workflows.order_till import OrderTill
+    from workflows.refusals import as_application_error
+    from workflows.store_step import store_step
+
+_MODELS: dict[OrderKind, type[OrderRequest]] = {
+    "refund": RefundRequest,
+    "payout": PayoutRequest,
+    "rebill": RebillRequest,
+}
+_COMMANDS: dict[str, type[Decide | ResolveOperation]] = {
+    "approve": Decide,
+    "decline": Decide,
+    "resolve_operation": ResolveOperation,
+}
+
+
+class OrderRun:
+    """One order from its request to its end; the workflows of the three kinds delegate to it."""
+
+    def __init__(self, kind: OrderKind) -> None:
+        self._kind: OrderKind = kind
+        self._keeper = Keeper(self._file)
+        self._alarm = Alarm()
+        self._inbox: list[tuple[str, Sequence[RawValue]]] = []
+        self._work: OrderTill | None = None
+        self._refusal: Refusal | None = None
+        self._news = False
+
+    async def run(self, start: RawValue) -> OperationSummary:
+        """Carry the order to its end; raises the refusal that ended it before anything was sent."""
+        self._work = work = await self._open(start)
+        while True:
+            self._news = False
+            before = work.order.ended
+            if work.go_on():
+                sent = orders.arrival_notice(work.order, workflow.now())
+                fresh = sent is not None and work.order.ended and not before
+                self._keeper.changed(*([sent] if sent and fresh else []))
+            self._keeper.save()
+            self._publish(work.order)
+            if self._over(work) and workflow.all_handlers_finished():
+                if work.refusal is not None:
+                    raise as_application_error(work.refusal)
+                return summary_of(work.order)
+            await self._wait(work)
+
+    async def _open(self, start: RawValue) -> OrderTill:
+        """Ask the register first: a known order goes on where it was."""
+        refusal: Refusal | None = None
+        try:
+            given = self._read_start(start)
+        except Refusal as error:
+            refusal = error
+        else:
+            request = OpenOrder(
+                workflow_id=workflow.info().workflow_id, kind=self._kind, request=given
+            )
+            known = await store_step(PaymentCaseActivities.open_order, request)
+            if known.differing:
+                refusal = Conflict(f"the {self._kind}", known.differing)
+            elif known.claimed is None or known.terms is None:
+                refusal = NotFound(f"there is no {self._kind} with this id")
+            else:
+                return self._opened(known)
+        self._refusal = refusal
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        # Outside the except: no input may leak as the refusal's cause.
+        raise as_application_error(refusal)
+
+    def _read_start(self, start: RawValue) -> OrderRequest | None:
+        if brings_nothing(start):
+            return None
+        given = decode(_MODELS[self._kind], payload_json([start]))
+        if getattr(given, f"{self._kind}_id") != own_id_of(workflow.info().workflow_id):
+            raise InvalidMessage({f"{self._kind}_id": "must be the id in the workflow id"})
+        return given
+
+    def _opened(self, known: OpenedOrder) -> OrderTill:
+        now = workflow.now()
+        self._keeper.start_from(known.revision)
+        order = known.known
+        if order is None and known.claimed is not None and known.terms is not None:
+            order = orders.requested(self._kind, known.claimed, known.terms, now)
+            self._keeper.changed()
+        if order is None:
+            raise RuntimeError("an order was opened without its terms")
+        if order.operation is None:
+            # What was refused before anything was sent may be asked for again.
+            order = order.model_copy(update={"refusal": None, "payment": None})
+        if known.operations:
+            order = orders.reported(order, known.operations[-1], now)
+        work = OrderTill(order, known.unfinished)
+        if order.operation is None:
+            self._check_supported(work, now)
+        for name, args in self._inbox:
+            self._receive(work, name, args)
+        return work
+
+    def _check_supported(self, work: OrderTill, now: datetime) -> None:
+        try:
+            supported(work.order)
+        except Refusal as refusal:
+            work.refuse(refusal, now)
+            self._keeper.changed()
+
+    def _file(self, revision: int) -> PaymentFile:
+        order = self._carried().order
+        approval = order.approval
+        waits = approval is not None and approval.outcome == "open"
+        return PaymentFile(
+            workflow_id=workflow.info().workflow_id,
+            kind=self._kind,
+            merchant_id=order.request.merchant_id,
+            payment_id=order.request.payment_id,
+            state=order.state.value,
+            next_moment=approval.expires_at if approval and waits else None,
+            needs_attention=bool(order.flags),
+            revision=revision,
+            content=order.model_dump_json(),
+            status=summary_of(order).model_dump_json(),
+            at=workflow.now(),
+        )
+
+    def _publish(self, order: Order) -> None:
+        """Search attributes, when they changed: one upsert for all."""
+        updates = attributes.payment_updates(
+            workflow.info().typed_search_attributes,
+            state=order.state.value,
+            merchant_id=order.request.merchant_id,
+            network=order.request.network,
+            amount=order.request.amount,
+            attention=bool(order.flags),
+        )
+        if updates:
+            workflow.upsert_search_attributes(updates)
+
+    def _over(self, work: OrderTill) -> bool:
+        ended = work.order.ended or work.refusal is not None
+        return ended and work.idle and self._keeper.idle and not self._news
+
+    async def _wait(self, work: OrderTill) -> None:
+        """Until there is news or the next moment has come; one timer at a time."""
+        approval = work.order.approval
+        open_until = approval.expires_at if approval and approval.outcome == "open" else None
+        moments = [it for it in (open_until, work.wake_at) if it is not None]
+        self._alarm.set(min(moments, default=None))
+        await workflow.wait_condition(lambda: self._woken(work))
+        if open_until is not None and self._alarm.rang and open_until <= workflow.now():
+            work.order = orders.not_decided(work.order, workflow.now())
+            self._keeper.changed()
+
+    def _woken(self, work: OrderTill) -> bool:
+        ended = self._over(work) and workflow.all_handlers_finished()
+        return self._news or self._keeper.done or work.done or self._alarm.rang or ended
+
+    def receive(self, name: str, args: Sequence[RawValue]) -> None:
+        """A fact: never refused; what cannot be read is noted with the reason."""
+        self._news = True
+        if self._work is None:
+            self._inbox.append((name, args))
+        else:
+            self._receive(self._work, name, args)
+
+    def _receive(self, work: OrderTill, name: str, args: Sequence[RawValue]) -> None:
+        try:
+            booking = read_one_of({"booking": EntryTold}, name, args, f"a signal of a {self._kind}")
+        except InvalidMessage as fault:
+            noted = work.order.noted(workflow.now(), "sender", not_taken(name, args, fault))
+            work.order = noted.flagged("message_not_taken")
+            self._keeper.changed()
+        else:
+            work.bookings.append(booking)
+
+    def read_command(self, name: str, args: Sequence[RawValue]) -> Decide | ResolveOperation:
+        """The command that an update brings; raises the refusal."""
+        return read_one_of(_COMMANDS, name, args, f"an update of a {self._kind}")
+
+    async def command(self, name: str, args: Sequence[RawValue]) -> dict[str, object]:
+        """A second person's decision, or a word on an operation in doubt."""
+        refusal: Refusal | None = None
+        try:
+            return await self._carry_out(name, self.read_command(name, args))
+        except Refusal as error:
+            refusal = error
+        raise as_application_error(refusal)
+
+    async def _carry_out(self, name: str, command: Decide | ResolveOperation) -> dict[str, object]:
+        await workflow.wait_condition(lambda: self._work is not None or self._refusal is not None)
+        work, now = self._carried(), workflow.now()
+        if isinstance(command, Decide):
+            work.order = orders.decided(work.order, command, now, approved=name == "approve")
+        else:
+            self._resolve(work, command)
+        self._keeper.changed()
+        self._news = True
+        return {"state": work.order.state.value}
+
+    def _resolve(self, work: OrderTill, command: ResolveOperation) -> None:
+        operation = work.order.operation
+        in_doubt = operation is not None and "operation_in_doubt" in work.order.flags
+        if operation is None or operation.key != command.operation_key or not in_doubt:
+            raise NotFound("no operation of that key is in doubt")
+        work.resolutions.append(command)
+        told = f"{command.resolution.replace('_', ' ')}: {command.proof}"
+        work.order = work.order.noted(workflow.now(), command.resolved_by, told)
+
+    def _carried(self) -> OrderTill:
+        if self._refusal is not None:
+            raise self._refusal
+        if self._work is None:
+            raise RuntimeError("the order is not open yet")
+        return self._work
+
+    def status(self) -> OperationSummary:
+        """All that may be asked of the order; raises ``NotFound`` before it is open."""
+        if self._work is None:
+            raise as_application_error(NotFound(f"the {self._kind} is not open yet"))
+        return summary_of(self._work.order)
