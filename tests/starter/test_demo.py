@@ -265,4 +265,4 @@ async def test_a_story_is_told_with_virtual_dates_and_ends_balanced(
         assert words in done.out
     later = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
     assert later in done.out or scenario == "refund"
-    assert os.listdir(tmp_path) == []
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
