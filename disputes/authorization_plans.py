@@ -25,13 +25,18 @@ _NAMES: dict[type[AuthorizationCommand], str] = {
 }
 
 
+def name_of(command: AuthorizationCommand) -> str:
+    """What a command is called."""
+    return _NAMES[type(command)]
+
+
 def plan_of(auth: Authorization, command: AuthorizationCommand, now: datetime) -> Plan:
     """The operation that a command asks for at ``now`` (UTC).
 
     Raises the refusal: ``MoneyHeld`` while nobody knows what is open, ``IllegalTransition`` when
     nothing is, ``DeadlinePassed``, ``InvalidMessage`` for the amount, ``NotSupported``.
     """
-    check_open(auth, _NAMES[type(command)], now)
+    check_open(auth, name_of(command), now)
     match command:
         case Capture():
             minor = _within(auth, command.amount)
