@@ -14,6 +14,7 @@ from disputes.errors import Conflict, Refusal
 from disputes.lifecycle import fold
 from disputes.messages import Booking, Consent, RequestRebill
 from disputes.money import Money
+from disputes.operations import merchant_transaction_id
 from disputes.orders import Order
 from disputes.payment_steps import (
     CaseRebill,
@@ -179,7 +180,8 @@ def _booking(told: TellDisputes) -> Booking:
     operation = told.operation
     return Booking.model_validate(
         {
-            "gateway_id": operation.gateway_id,
+            # What a person settled may have no id: then its reference stands for it.
+            "gateway_id": operation.gateway_id or merchant_transaction_id(operation.key),
             "payment_type": operation.payment_type,
             "occurred_at": told.at,
             "referenced_id": operation.referenced_id,

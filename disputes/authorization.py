@@ -167,10 +167,12 @@ def reported(auth: Authorization, operation: Operation, now: datetime) -> Author
         return auth
     if same is not None and operation.key.startswith(ADOPTED) and not _open(same):
         return auth
-    others = tuple(op for op in auth.operations if op is not same)
+    # Of one in doubt the entry may stand here as well, booked without us as it seemed.
+    others = tuple(op for op in auth.operations if not _same(op, operation))
     after = auth.model_copy(update={"operations": (*others, operation)})
     after = after.noted(now, "gateway", _told(after, operation))
     after = _flags(_refusals(_window(after, operation, now), operation))
+    after = _successor(after, operation, now)
     taken = operation.purpose is Purpose.CAPTURE and operation.state is OperationState.SETTLED
     return after.flagged("late_capture") if taken and auth.lapsed else after
 
@@ -218,6 +220,8 @@ def _told(auth: Authorization, op: Operation) -> str:
 def _window(auth: Authorization, operation: Operation, now: datetime) -> Authorization:
     """A further approval starts the window anew, where the network says so."""
     grows = operation.purpose is Purpose.INCREASE and operation.state is OperationState.SETTLED
+    # Of what was booked without us nobody tells when: the earlier end is the safe one.
+    grows = grows and not operation.key.startswith(ADOPTED)
     if not grows or auth.terms.valid_hours is None or auth.start.expires_at is not None:
         return auth
     later = now + timedelta(hours=auth.terms.valid_hours)
@@ -225,6 +229,18 @@ def _window(auth: Authorization, operation: Operation, now: datetime) -> Authori
         return auth
     moved = auth.model_copy(update={"expires_at": later, "fired": ()})
     return moved.noted(now, "rulebook", f"it lapses at {later:%Y-%m-%d %H:%MZ} now")
+
+
+def _successor(auth: Authorization, operation: Operation, now: datetime) -> Authorization:
+    """It was authorized anew; a person may know that without the id, and has to go on with it."""
+    anew = operation.purpose is Purpose.AUTHORIZE and operation.state is OperationState.SETTLED
+    if not anew or auth.successor is not None:
+        return auth
+    if operation.gateway_id is None:
+        unknown = "authorized anew, under an id that nobody has told: release one of the two"
+        return auth.noted(now, "engine", unknown).flagged("expiry_action_needed")
+    made = auth.model_copy(update={"successor": operation.gateway_id})
+    return made.noted(now, "successor", f"authorized anew as {operation.gateway_id}")
 
 
 def _refusals(auth: Authorization, operation: Operation) -> Authorization:

@@ -43,7 +43,7 @@ def fire(auth: Authorization, moment: Due, now: datetime) -> tuple[Authorization
             after = after.flagged("expiry_near")
             text = f"{_open(auth)} lapses at {_when(auth)}{_missing(auth)}; {_plans(auth)}"
         case AuthorizationTimer.ACTION:
-            after, text = _act(after)
+            after, text = _act(after, now)
         case AuthorizationTimer.EXPIRY:
             text = f"{_open(auth)} has lapsed{_missing(auth)}"
             after = after.flagged("lapsed")
@@ -63,9 +63,11 @@ def fire(auth: Authorization, moment: Due, now: datetime) -> tuple[Authorization
     return after, notice
 
 
-def _act(auth: Authorization) -> tuple[Authorization, str]:
+def _act(auth: Authorization, now: datetime) -> tuple[Authorization, str]:
     """The policy's last step before it lapses; what it cannot do, a person must."""
     action, terms = auth.terms.on_expiry, auth.terms
+    if now >= auth.expires_at:
+        return auth, f"{_open(auth)} lapsed at {_when(auth)}, before anything could be done"
     said = f"{_open(auth)} lapses at {_when(auth)}"
     one_capture = auth.captured_minor and not terms.capabilities.multiple_capture
     if action is OnExpiry.CAPTURE and auth.missing:

@@ -25,13 +25,18 @@ _NAMES: dict[type[AuthorizationCommand], str] = {
 }
 
 
+def name_of(command: AuthorizationCommand) -> str:
+    """What a command is called."""
+    return _NAMES[type(command)]
+
+
 def plan_of(auth: Authorization, command: AuthorizationCommand, now: datetime) -> Plan:
     """The operation that a command asks for at ``now`` (UTC).
 
     Raises the refusal: ``MoneyHeld`` while nobody knows what is open, ``IllegalTransition`` when
     nothing is, ``DeadlinePassed``, ``InvalidMessage`` for the amount, ``NotSupported``.
     """
-    check_open(auth, _NAMES[type(command)], now)
+    check_open(auth, name_of(command), now)
     match command:
         case Capture():
             minor = _within(auth, command.amount)
@@ -80,10 +85,16 @@ def own_plan(auth: Authorization) -> Plan | None:
             return None if auth.missing else _own_capture(auth)
         case OnExpiry.REVERSE:
             return _untried(auth, _plan(auth, Purpose.REVERSE, auth.open_minor))
-        case OnExpiry.REAUTHORIZE if auth.start.registration_id is not None:
+        case OnExpiry.REAUTHORIZE if auth.start.registration_id and not _authorized_anew(auth):
             return _untried(auth, _plan(auth, Purpose.AUTHORIZE, auth.open_minor))
         case OnExpiry.REAUTHORIZE | OnExpiry.NOTIFY:
             return None
+
+
+def _authorized_anew(auth: Authorization) -> bool:
+    """Whether a further authorization stands, be it under an id that nobody knows."""
+    anew = auth.ended(Purpose.AUTHORIZE)
+    return any(op.state is OperationState.SETTLED for op in anew)
 
 
 def _own_capture(auth: Authorization) -> Plan | None:

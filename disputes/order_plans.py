@@ -56,6 +56,9 @@ def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
         # What a payout gave is taken back by RF, never by a second payout.
         _within(order, _position(payment).left_minor, "is left of the payout")
         return _plan(order, Purpose.REFUND)
+    if payment.entry_type is PaymentType.PA:
+        instead = "reverse the authorization, or refund its capture (CP)"
+        raise NotSupported("a refund of an authorization", order.terms.acquirer, instead)
     _free(order, payment, own=request.dispute_id)
     if _position(payment).charged_back and not order.terms.capabilities.refund_after_chargeback:
         by_credit = "pay it out to a registration (CD), or by hand"

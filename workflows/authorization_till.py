@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from temporalio import workflow
@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payments import PaymentActivities
     from disputes import authorization
     from disputes.authorization import Authorization
-    from disputes.authorization_plans import own_plan, plan_of
+    from disputes.authorization_plans import name_of, own_plan, plan_of
     from disputes.errors import Refusal
     from disputes.messages import ResolveOperation
     from disputes.money import Money
@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.requests import AuthorizationCommand
     from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
     from disputes.vocabulary import OperationState, Purpose
+    from workflows import options
     from workflows.till import Till, gateway_step
 
 _Step: TypeAlias = Callable[[PaymentActivities, MoveMoney], Awaitable[MoneyMoved]]
@@ -32,6 +33,10 @@ _STEPS: dict[Purpose, _Step] = {
     Purpose.CAPTURE: PaymentActivities.capture,
     Purpose.REVERSE: PaymentActivities.reverse,
 }
+
+
+#: However near the end is: the gateway is not asked without a pause.
+_SHORTEST_HOLD = timedelta(minutes=1)
 
 
 @dataclass(eq=False)
@@ -56,10 +61,12 @@ class AuthorizationTill:
     """One step at a time; every step ends with a new word on the authorization."""
 
     def __init__(self, auth: Authorization, unfinished: tuple[Plan, ...]) -> None:
-        self.auth = auth
+        self.auth = self._seen = auth
         self._till = Till()
         self._unfinished = list(unfinished)
         self.asks: deque[Ask] = deque()
+        #: why calls wait
+        self._held = Hold.GATEWAY_UNREACHABLE
         #: of the step that is under way
         self._asking: Ask | None = None
         self.resolutions: list[ResolveOperation] = []
@@ -84,8 +91,8 @@ class AuthorizationTill:
 
     def go_on(self) -> bool:
         """Note what has ended and start what is due; true when something is new."""
-        now, before = workflow.now(), self.auth
-        moved = self._till.take(now)
+        now = workflow.now()
+        moved = self._till.take(now, self._longest_hold(now))
         if moved is not None:
             self._note(moved, now)
         self._turn_away(now)
@@ -94,7 +101,18 @@ class AuthorizationTill:
             step = self._next(now)
             if step is not None:
                 self._till.start(step)
+        # Steps that are under way change it too.
+        before, self._seen = self._seen, self.auth
         return self.auth != before
+
+    def hurry(self) -> None:
+        """A moment has come: what waits is tried at once."""
+        self._till.hurry()
+
+    def _longest_hold(self, now: datetime) -> timedelta:
+        """Tried ever more often as the end comes near, so that no outage before it costs it."""
+        left = self.auth.expires_at - now
+        return max(left / 2, _SHORTEST_HOLD) if left > timedelta() else options.HOLD_MAX
 
     def _owes(self) -> bool:
         return self._successor_waits() or own_plan(self.auth) is not None
@@ -112,7 +130,7 @@ class AuthorizationTill:
             try:
                 return self._move(plan_of(self.auth, self.asks[0].command, now), now, self.asks[0])
             except Refusal as refusal:
-                self.asks.popleft().refusal = refusal
+                self._refuse(self.asks[0], refusal, now)
         plan = own_plan(self.auth)
         return self._move(plan, now) if plan is not None else None
 
@@ -124,10 +142,18 @@ class AuthorizationTill:
             try:
                 plan_of(self.auth, ask.command, now)
             except Refusal as refusal:
-                ask.refusal = refusal
-                self.asks.remove(ask)
+                self._refuse(ask, refusal, now)
             else:
-                ask.waiting = Hold.GATEWAY_UNREACHABLE
+                ask.waiting = self._held
+
+    def _refuse(self, ask: Ask, refusal: Refusal, now: datetime) -> None:
+        """End a command; whoever has gone away with "it waits" finds it in the history."""
+        self.asks.remove(ask)
+        ask.refusal = refusal
+        if ask.waiting is not None:
+            name = name_of(ask.command)
+            noted = self.auth.noted(now, "engine", f"{name} refused: {refusal.message}")
+            self.auth = noted.flagged(f"{name}_refused")
 
     def _lapse(self, now: datetime) -> None:
         """Its time is over; a capture under way is waited for, and the gateway asked before."""
@@ -136,13 +162,16 @@ class AuthorizationTill:
             self.auth = authorization.lapse(self.auth, now)
 
     async def _ask_gateway(self, now: datetime) -> MoneyMoved:
+        # Before the question: what is told of meanwhile may be newer than the answer.
+        self.stale = False
         start = self.auth.start
         ask = AskPayment(merchant_id=start.merchant_id, payment_id=start.payment_id, at=now)
         moved = await gateway_step(GatewayActivities.ask_payment, ask)
         unknown = moved.payment is not None and not moved.payment.known
         # It may show up yet: ask again after a while, until its time is over.
-        self.stale = moved.hold is not None or (unknown and not self.auth.lapsed)
-        if unknown and self.stale:
+        again = unknown and not self.auth.lapsed
+        self.stale = self.stale or moved.hold is not None or again
+        if again:
             return moved.model_copy(update={"hold": Hold.GATEWAY_UNREACHABLE})
         return moved
 
@@ -157,14 +186,14 @@ class AuthorizationTill:
             return MoneyMoved()
         if ask is None and moved.hold is not None and plan.key not in self._planned():
             self._unfinished.insert(0, plan)
-        # Another entry was there under our key: look again.
-        self.stale = self.stale or any(op.twins for op in moved.operations)
+        # Another entry was there under our key, or less is open than we knew: look again.
+        strange = any(op.twins or op.state is OperationState.REFUSED for op in moved.operations)
+        self.stale = self.stale or strange
         return moved
 
     def _declined(self, refusal: Refusal, now: datetime) -> None:
         if self._asking is not None:
-            self._asking.refusal = refusal
-            self.asks.remove(self._asking)
+            self._refuse(self._asking, refusal, now)
             self._asking = None
         else:
             noted = self.auth.noted(now, "engine", f"refused: {refusal.message}")
@@ -222,10 +251,7 @@ class AuthorizationTill:
             auth = authorization.payment_told(auth, moved.payment, now)
         for operation in moved.operations:
             auth = authorization.reported(auth, operation, now)
-            anew = operation.purpose is Purpose.AUTHORIZE
-            if anew and operation.state is OperationState.SETTLED and auth.successor is None:
-                auth = auth.model_copy(update={"successor": operation.gateway_id})
-                auth = auth.noted(now, "successor", f"authorized anew as {operation.gateway_id}")
+        self._held = moved.hold or self._held
         if moved.hold is not None and auth.known:
             auth = auth.flagged(moved.hold.value)
         self.auth = auth

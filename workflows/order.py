@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.decode import decode
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
     from disputes.messages import Decide, ResolveOperation
+    from disputes.notices import Notice
     from disputes.order_plans import supported
     from disputes.order_status import OperationSummary, summary_of
     from disputes.orders import Order, OrderKind
@@ -27,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         RebillRequest,
         RefundRequest,
     )
+    from disputes.vocabulary import OrderState
     from workflows import search_attributes as attributes
     from workflows.alarm import Alarm
     from workflows.ids import own_id_of
@@ -59,17 +61,16 @@ class OrderRun:
         self._work: OrderTill | None = None
         self._refusal: Refusal | None = None
         self._news = False
+        self._shopper_told = False
 
     async def run(self, start: RawValue) -> OperationSummary:
         """Carry the order to its end; raises the refusal that ended it before anything was sent."""
         self._work = work = await self._open(start)
         while True:
             self._news = False
-            before = work.order.ended
-            if work.go_on():
-                sent = orders.arrival_notice(work.order, workflow.now())
-                fresh = sent is not None and work.order.ended and not before
-                self._keeper.changed(*([sent] if sent and fresh else []))
+            changed, sent = work.go_on(), self._sent(work.order)
+            if changed or sent is not None:
+                self._keeper.changed(*([sent] if sent else []))
             self._keeper.save()
             self._publish(work.order)
             if self._over(work) and workflow.all_handlers_finished():
@@ -77,6 +78,13 @@ class OrderRun:
                     raise as_application_error(work.refusal)
                 return summary_of(work.order)
             await self._wait(work)
+
+    def _sent(self, order: Order) -> Notice | None:
+        """What the shopper is to be told, once, when the money is on its way."""
+        if self._shopper_told or not order.ended:
+            return None
+        self._shopper_told = True
+        return orders.arrival_notice(order, workflow.now())
 
     async def _open(self, start: RawValue) -> OrderTill:
         """Ask the register first: a known order goes on where it was."""
@@ -115,15 +123,18 @@ class OrderRun:
         order = known.known
         if order is None and known.claimed is not None and known.terms is not None:
             order = orders.requested(self._kind, known.claimed, known.terms, now)
-            self._keeper.changed()
         if order is None:
             raise RuntimeError("an order was opened without its terms")
         if order.operation is None:
             # What was refused before anything was sent may be asked for again.
             order = order.model_copy(update={"refusal": None, "payment": None})
+        # What the books have, but no run of it told anybody yet, is told by this one.
+        told = self._shopper_told = order.state is OrderState.SETTLED
         if known.operations:
             order = orders.reported(order, known.operations[-1], now)
-        work = OrderTill(order, known.unfinished)
+        if order != known.known:
+            self._keeper.changed()
+        work = OrderTill(order, known.unfinished, disputes_told=told)
         if order.operation is None:
             self._check_supported(work, now)
         for name, args in self._inbox:

@@ -42,8 +42,10 @@ _LONGEST_LOOK = timedelta(hours=1)
 class OrderTill:
     """One step at a time; every step ends with a new word on the order."""
 
-    def __init__(self, order: Order, unfinished: tuple[Plan, ...]) -> None:
-        self.order = order
+    def __init__(
+        self, order: Order, unfinished: tuple[Plan, ...], *, disputes_told: bool = False
+    ) -> None:
+        self.order = self._seen = order
         #: why it ends before anything was sent
         self.refusal: Refusal | None = None
         self.resolutions: list[ResolveOperation] = []
@@ -54,7 +56,7 @@ class OrderTill:
         self._case_asked = order.case_request_id is not None
         self._looks = 0
         self._look_at: datetime | None = None
-        self._disputes_told = order.operation is not None and order.ended
+        self._disputes_told = disputes_told
 
     @property
     def wake_at(self) -> datetime | None:
@@ -75,7 +77,7 @@ class OrderTill:
 
     def go_on(self) -> bool:
         """Note what has ended and start what is due; true when something is new."""
-        now, before = workflow.now(), self.order
+        now = workflow.now()
         moved = self._till.take(now)
         if moved is not None:
             self._note(moved, now)
@@ -85,6 +87,8 @@ class OrderTill:
             step = self._next(now)
             if step is not None:
                 self._till.start(step)
+        # Steps that are under way change it too.
+        before, self._seen = self._seen, self.order
         return self.order != before
 
     def _next(self, now: datetime) -> Coroutine[object, object, MoneyMoved] | None:
@@ -93,7 +97,7 @@ class OrderTill:
             return self._resolve(self.resolutions.pop(0), now)
         if self._unfinished:
             return self._move(self._unfinished.pop(0), now)
-        if order.state is OrderState.IN_DOUBT:
+        if order.state is OrderState.IN_DOUBT and not orders.of_a_case(order.request):
             return self._look_again(self.bookings.pop(0), now) if self.bookings else None
         if self._disputes_due():
             return self._tell_disputes(now)
@@ -189,15 +193,17 @@ class OrderTill:
         return self._of_case(outcome, workflow.now())
 
     def _of_case(self, outcome: CaseRebillOutcome, now: datetime) -> MoneyMoved:
-        if outcome.operation is not None:
-            return MoneyMoved(operations=(outcome.operation,))
-        if outcome.declined:
+        operation = outcome.operation
+        if operation is None and outcome.declined:
             self.refuse(NotFound("the second person of the dispute's case did not approve"), now)
             return MoneyMoved()
-        self.order = self.order.model_copy(update={"case_request_id": outcome.case_request_id})
-        pause = min(_FIRST_LOOK * (1 << min(self._looks, 12)), _LONGEST_LOOK)
-        self._looks, self._look_at = self._looks + 1, now + pause
-        return MoneyMoved()
+        if operation is None:
+            self.order = self.order.model_copy(update={"case_request_id": outcome.case_request_id})
+        if operation is None or operation.state is OperationState.IN_DOUBT:
+            # What the case does not know yet, it will learn by itself.
+            pause = min(_FIRST_LOOK * (1 << min(self._looks, 12)), _LONGEST_LOOK)
+            self._looks, self._look_at = self._looks + 1, now + pause
+        return MoneyMoved(operations=(operation,) if operation else ())
 
     def _note(self, moved: MoneyMoved, now: datetime) -> None:
         if moved.payment is not None:

@@ -85,7 +85,8 @@ class PreAuthorizationWorkflow:
             self._publish(work.auth)
             if self._over(work) and workflow.all_handlers_finished():
                 return summary_of(work.auth)
-            if workflow.info().is_continue_as_new_suggested() and self._idle(work):
+            grown = workflow.info().is_continue_as_new_suggested()
+            if grown and self._idle(work) and workflow.all_handlers_finished():
                 workflow.continue_as_new()
             await self._wait(work)
 
@@ -181,8 +182,10 @@ class PreAuthorizationWorkflow:
             moments.append(work.hold_until)
         self._alarm.set(min(moments, default=None))
         await workflow.wait_condition(lambda: self._woken(work))
-        if due is not None and self._alarm.rang and due.due <= workflow.now():
+        # All that have come at once: after an outage nothing is begun that is too late by now.
+        while self._alarm.rang and due is not None and due.due <= workflow.now():
             self._fire(work, due)
+            due = next_due(work.auth)
 
     def _woken(self, work: AuthorizationTill) -> bool:
         ended = self._over(work) and workflow.all_handlers_finished()
@@ -192,6 +195,8 @@ class PreAuthorizationWorkflow:
         """A moment has come, however late; before the end the gateway is asked once more."""
         work.auth, notice = fire(work.auth, due, workflow.now())
         work.stale = work.stale or due.kind is AuthorizationTimer.EXPIRY
+        if due.kind is not AuthorizationTimer.LADDER:
+            work.hurry()
         self._keeper.changed(notice)
 
     @workflow.signal(dynamic=True)

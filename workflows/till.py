@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
@@ -47,15 +47,22 @@ class Till:
         """Begin a step; only while ``free``."""
         self._task = asyncio.create_task(step)
 
-    def take(self, now: datetime) -> MoneyMoved | None:
-        """The outcome of a step that has ended; a hold that is over ends too."""
+    def hurry(self) -> None:
+        """Wait no longer: a moment has come that the next step should not miss."""
+        self.hold_until = None
+
+    def take(self, now: datetime, longest: timedelta = options.HOLD_MAX) -> MoneyMoved | None:
+        """The outcome of a step that has ended; a hold that is over ends too.
+
+        ``longest``: how long the next step may wait.
+        """
         moved: MoneyMoved | None = None
         if self._task is not None and self._task.done():
             task, self._task = self._task, None
             moved = _outcome(task)
             self._holds = self._holds + 1 if moved.hold is not None else 0
             if moved.hold is not None:
-                self.hold_until = now + options.hold(self._holds)
+                self.hold_until = now + min(options.hold(self._holds), longest)
         elif self.hold_until is not None and self.hold_until <= now:
             self.hold_until = None
         return moved

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from disputes.ledger import Account, Posting, levels
+from disputes.store.lapses import LAPSE, settle_lapse
 from disputes.store.postings import Place, post
 from disputes.store.projection import keep_levels, load_case, lock_case
 from disputes.store.tables import CaseRow, PaymentRow
@@ -31,7 +32,10 @@ def correct(session: Session, root_id: str, at: datetime) -> int:
     session.exec(payments.order_by(PaymentRow.payment_id).with_for_update()).all()
     found = amiss(session, root_id)
     for it in found:
-        _post(session, it, at)
+        if not it.source.startswith(LAPSE):
+            _post(session, it, at)
+    # Only now: what an operation had posted wrongly may be all that a lapsed one seemed to hold.
+    settle_lapse(session, root_id, at)
     return len(found)
 
 

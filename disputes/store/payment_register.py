@@ -76,7 +76,8 @@ def _operations(session: Session, workflow_id: str) -> list[OperationRow]:
     prefix = workflow_id.replace("/", ":") + ":"
     rows = select(OperationRow).where(col(OperationRow.key).startswith(prefix, autoescape=True))
     found = session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key)))
-    return [row for row in found if _TWIN not in row.key]
+    # SQLite takes no notice of capitals here, and R-1 is not r-1.
+    return [row for row in found if row.key.startswith(prefix) and _TWIN not in row.key]
 
 
 def _row(file: PaymentFile) -> PaymentFileRow:

@@ -1,0 +1,197 @@
+"""Captures and refunds of which nobody knows the outcome: settled by a person or the gateway."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from disputes.operations import business_key
+from disputes.store.notices import SqlNotices
+from disputes.store.operations import SqlOperationBook
+from disputes.store.payment_register import SqlPaymentRegister
+from disputes.vocabulary import OperationState, Purpose
+from tests.support.engine import Engine, Json
+from tests.support.plans import own_plan
+from tests.support.reconciliation import reconcile
+from tests.support.waiting import until
+from tests.workflows.hands import Dispute, refused
+from tests.workflows.payment_hands import PreAuth, Refund, eur, fresh_id
+
+_PROOF = {"resolved_by": "ben", "proof": "the acquirer's list of today"}
+
+
+async def _doubtful_refund(engine: Engine) -> Refund:
+    """A refund of a part, which nobody answered: a twin of it could not be undone."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "92.00", "EUR")
+    match = {"payment_type": "RF", "payment_id": payment}
+    await engine.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    own = await Refund.asked(engine, payment)
+    status = await own.until(state="in_doubt")
+    assert "operation_in_doubt" in status.attention
+    return own
+
+
+def _key(own: Refund) -> str:
+    return business_key("refund", own.id, Purpose.REFUND)
+
+
+async def _resolve(own: Refund | PreAuth, key: str, resolution: str) -> Json:
+    return await own.update("resolve_operation", operation_key=key, resolution=resolution, **_PROOF)
+
+
+def _told(own: Refund) -> list[str]:
+    notices = SqlNotices(own.engine.store).told(limit=1000)
+    return [it.kind for it in notices if it.payment_id == own.payment]
+
+
+def _recorded(own: Refund) -> str:
+    return SqlPaymentRegister(own.engine.store).load(own.workflow_id).content or ""
+
+
+async def test_what_a_person_found_not_booked_is_refused(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    assert (await refused(_resolve(own, "refund:x:refund:1", "happened")))[0] == "NotFound"
+    await _resolve(own, _key(own), "did_not_happen")
+    assert (await own.result()).state == "refused"
+    assert await own.book() == ["DB"]
+    assert await own.posts() == ["RF"]
+    assert _told(own) == []
+    own.verify()
+
+
+async def test_what_a_person_found_booked_is_settled_and_told(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    await _resolve(own, _key(own), "happened")
+    assert (await own.result()).state == "settled"
+    assert own.accounts() == {"acquirer": 72_00, "sales": -92_00, "refunds": 20_00}
+    assert _told(own) == ["refund_sent"]
+    own.verify()
+
+
+async def test_a_dispute_that_came_meanwhile_hears_of_what_a_person_settled(quick: Engine) -> None:
+    """The entry has no id yet, and the case must know of it all the same."""
+    own = await _doubtful_refund(quick)
+    dispute = await Dispute.opened(quick, payment_id=own.payment)
+    await dispute.until(status="collecting")
+    register = SqlPaymentRegister(quick.store)
+    await until(lambda: bool(register.open_disputes(dispute.payment)))
+    await quick.sandbox.own_booking("RF", dispute.payment, amount_minor=20_00)
+    await _resolve(own, _key(own), "happened")
+    summary = await own.result()
+    assert (summary.state, summary.raced) == ("settled", (dispute.id,))
+    # The register knows as much as the run that ended.
+    assert "raced_chargeback" in _recorded(own)
+    await dispute.until(lambda it: "double_loss" in it.attention and it.booked_out == "72.00")
+    assert await own.book() == ["DB", "RF", "CB"]
+    own.verify()
+
+
+async def test_the_gateways_late_word_settles_it(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    assert own.payment is not None
+    await quick.sandbox.own_booking("RF", own.payment, amount_minor=20_00)
+    late = (await _newest_entry(own))["id"]
+    await own.signal(
+        "booking", gateway_id=late, payment_type="RF", occurred_at=datetime.now(UTC).isoformat()
+    )
+    summary = await own.result()
+    assert summary.operation is not None
+    assert (summary.state, summary.operation.gateway_id) == ("settled", late)
+    assert (await own.book(), _told(own)) == (["DB", "RF"], ["refund_sent"])
+    own.verify()
+
+
+async def _newest_entry(own: Refund) -> Json:
+    """The newest entry of its payment at the gateway."""
+    return (await own.engine.sandbox.book(own.payment))[-1]
+
+
+async def test_a_comparison_settles_it(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    assert own.payment is not None
+    await quick.sandbox.own_booking("RF", own.payment, amount_minor=20_00)
+    report = await reconcile(quick, own.payment)
+    assert report.adopted == 1
+    assert (await own.result()).state == "settled"
+    assert await own.book() == ["DB", "RF"]
+    own.verify()
+
+
+async def test_what_the_books_know_before_any_run_told_it_is_told(quick: Engine) -> None:
+    """The run was lost after its refund was booked: the next one tells shopper and register."""
+    payment = fresh_id()
+    await quick.sandbox.payment(payment, "92.00", "EUR")
+    own = Refund(quick, f"{quick.name}-lost", payment)
+    # Another refund makes the payment known to the books; then as the lost run had done it.
+    other = await Refund.asked(quick, payment, own_id=f"{own.id}-first", amount=eur("1.00"))
+    await other.result()
+    book = SqlOperationBook(quick.store)
+    plan = own_plan("refund", own.id, Purpose.REFUND, 20_00, payment)
+    record = book.intend(plan, ())
+    book.mark_sent(plan.key, attempts=record.attempts)
+    book.settle(plan.key, OperationState.SETTLED, gateway_id=fresh_id(), at=datetime.now(UTC))
+    await own.start(own.request())
+    assert (await own.result()).state == "settled"
+    assert _told(own) == ["refund_sent", "refund_sent"]
+    assert '"settled"' in _recorded(own)
+    assert await own.posts() == ["RF"]
+    await own.start(own.request())
+    assert (await own.result()).raced == ()
+
+
+async def _doubtful_capture(engine: Engine) -> PreAuth:
+    """The gateway asks for a person, five hours before the authorization lapses."""
+    own = await PreAuth.opened(engine, hours=5)
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    await engine.sandbox.arm("result_code", match=match, code="000.400.030")
+    answer = await own.capture()
+    assert (answer["state"], answer["operation"]["state"]) == ("in_doubt", "in_doubt")
+    return own
+
+
+@pytest.mark.parametrize(
+    ("resolution", "state", "accounts"),
+    [
+        ("happened", "captured", {"acquirer": 92_00, "sales": -92_00}),
+        ("did_not_happen", "expired", {}),
+    ],
+)
+async def test_what_is_in_doubt_does_not_lapse(
+    quick: Engine, resolution: str, state: str, accounts: dict[str, int]
+) -> None:
+    own = await _doubtful_capture(quick)
+    assert (await refused(own.capture("1.00")))[0] == "MoneyHeld"
+    assert (await refused(own.reverse()))[0] == "MoneyHeld"
+    assert await own.pass_time(hours=9)
+    status = await own.until(lambda it: "lapsed" in it.attention)
+    assert (status.state, status.open_amount) == ("in_doubt", "92.00")
+    await _resolve(own, business_key("preauthorization", own.id, Purpose.CAPTURE), resolution)
+    assert (await own.result()).state == state
+    assert own.accounts() == accounts
+    assert await own.posts() == ["CP"]
+    own.verify()
+
+
+async def test_a_capture_in_doubt_that_the_gateway_shows_is_captured(quick: Engine) -> None:
+    """Asked once more when its time is over, it proves to be booked."""
+    own = await _doubtful_capture(quick)
+    assert own.payment is not None
+    await quick.sandbox.own_booking("CP", own.payment, amount_minor=92_00)
+    assert not await own.pass_time(hours=6)
+    assert (await own.result()).state == "captured"
+    assert own.accounts() == {"acquirer": 92_00, "sales": -92_00}
+    own.verify()
+
+
+async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(quick: Engine) -> None:
+    """Nobody told of it: the refusal has the gateway asked, and the rest is known."""
+    own = await PreAuth.opened(quick)
+    assert own.payment is not None
+    await quick.sandbox.own_booking("CP", own.payment, amount_minor=60_00)
+    answer = await own.capture()
+    assert answer["operation"]["state"] == "refused"
+    status = await own.until(captured="60.00")
+    assert (status.open_amount, status.state) == ("32.00", "partially_captured")
+    assert (await own.capture())["state"] == "captured"
+    assert await own.book() == ["PA", "CP", "CP"]
+    own.verify()
