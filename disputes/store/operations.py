@@ -13,6 +13,7 @@ from disputes.store import adoption
 from disputes.store.engine import Store, wire_now
 from disputes.store.guards import holder, lock_payment, open_entry, refusal, superseded
 from disputes.store.payment_guards import whole
+from disputes.store.placeholders import end_placeholder
 from disputes.store.postings import post_operation
 from disputes.store.projection import append, load_case, lock_case, project
 from disputes.store.records import (
@@ -146,6 +147,7 @@ class SqlOperationBook:
             session.flush()
             if row.state == OperationState.SETTLED:
                 open_entry(session, row)
+                end_placeholder(session, row)
                 post_operation(session, row, payment.root_id, at)
             if case_row is not None:
                 project(session, case_row, at)
