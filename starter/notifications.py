@@ -82,7 +82,8 @@ class Deliveries:
                 more = False
             if not more:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), _LOOK.total_seconds())
+                    async with asyncio.timeout(_LOOK.total_seconds()):
+                        await self.news.wait()
 
     async def deliver_due(self) -> bool:
         """Look at what is due, once; true when there may be more."""

@@ -75,9 +75,11 @@ def webhook_router(
             counts.not_authentic += 1
             return _problem(401, "not authentic")
         opened = read_notification(plaintext)
-        keep = asyncio.to_thread(inbox.keep, opened.notification, opened.sha256, opened.meaning)
         try:
-            fresh = await asyncio.wait_for(keep, _STORE_TIMEOUT_S)
+            async with asyncio.timeout(_STORE_TIMEOUT_S):
+                fresh = await asyncio.to_thread(
+                    inbox.keep, opened.notification, opened.sha256, opened.meaning
+                )
         except (TimeoutError, SQLAlchemyError):
             counts.not_kept += 1
             return _problem(503, "it could not be kept: send it again")
