@@ -25,6 +25,7 @@ from disputes.notification import (
 )
 from disputes.store.inbox import Due, Inbox, InboxState
 from disputes.store.placeholders import Placeholders
+from disputes.vocabulary import PaymentType
 from starter.client import DisputeDesk
 from starter.refusals import translated
 
@@ -146,6 +147,8 @@ class Deliveries:
         reason: str | None = None,
         case_id: str | None = None,
     ) -> None:
+        if due.entry.payment_type is PaymentType.CB:
+            await asyncio.to_thread(self._placeholders.close, due.entry.gateway_id)
         await asyncio.to_thread(self._inbox.finish, due, state, reason=reason, case_id=case_id)
 
     async def _again(self, due: Due, reason: str, case_id: str | None = None) -> None:

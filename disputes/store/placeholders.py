@@ -45,6 +45,13 @@ class Placeholders:
             insert_once(session, row)
         return case_id
 
+    def close(self, gateway_id: str) -> None:
+        """End what was opened at the very moment at which a dispute took the entry over."""
+        with self._store.write() as session:
+            row = by_gateway_id(session, gateway_id)
+            if row is not None:
+                end_placeholder(session, row)
+
 
 def meant(session: Session, case_id: str) -> str:
     """The case that an id means: of a placeholder that became an alias, the real one."""

@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
-from disputes.decode import sha256
+from disputes.decode import canonical_of, sha256
 from disputes.notification import (
     Bearings,
     Known,
@@ -22,14 +25,18 @@ from disputes.notification import (
     route,
 )
 from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
-from disputes.store.engine import Store
+from disputes.store.database import connected, make_engine
+from disputes.store.engine import Store, open_store
 from disputes.store.inbox import Due, Inbox, InboxState
+from disputes.store.migrations import migrate
 from disputes.store.placeholders import Placeholders
 from disputes.store.reads import CaseFilter, Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
+from disputes.store.tables import CaseRow
 from disputes.vocabulary import OperationState, PaymentType, Purpose
-from tests.store.scene import Scene, entry, new_id
+from tests.store.payments import Payments
+from tests.store.scene import Scene, entry, new_id, notice
 from tests.support.plans import own_plan
 
 _numbers = count()
@@ -184,6 +191,27 @@ def test_the_dispute_that_takes_the_chargeback_over_ends_its_placeholder(scene: 
     assert scene.ledger.verify() == []
 
 
+def test_a_placeholder_that_opened_at_that_very_moment_is_ended_afterwards(scene: Scene) -> None:
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    late = _cb(payment.gateway_id, gateway_id=chargeback.gateway_id)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    with scene.store.write() as session:
+        session.add(CaseRow(case_id=placeholder_id(late.gateway_id), status_json="{}"))
+    Placeholders(scene.store).close(late.gateway_id)
+    with scene.store.read() as session:
+        assert session.get(CaseRow, placeholder_id(late.gateway_id)) is None
+        assert session.get(CaseRow, "D-1") is not None
+
+
+def test_a_payment_with_a_lonely_chargeback_is_not_refunded(scene: Scene) -> None:
+    """The money is gone already, although nobody knows yet by which dispute."""
+    payments = Payments(scene)
+    debit = payments.debit()
+    Placeholders(scene.store).open(_cb(debit))
+    assert "dispute" in payments.refusal(Purpose.REFUND, 10_00, debit)
+
+
 def test_another_chargeback_on_the_payment_keeps_its_placeholder(scene: Scene) -> None:
     payment = entry(PaymentType.DB, 92_00)
     told = _cb(payment.gateway_id, amount_minor=40_00)
@@ -264,3 +292,32 @@ def test_a_comparison_with_the_gateway_takes_no_placeholder_for_a_dispute(store:
     window = ReconciliationWindow(since=FIRST, until=LAST)
     assert book.payments(ListPayments(window=window, size=10)).payments == ()
     assert book.payment(str(told.referenced_id), ()).disputes == ()
+
+
+def test_cases_from_before_the_webhook_are_found_by_what_their_notices_name(
+    database_url: str,
+) -> None:
+    """Setting up a database that has cases already fills in the new columns."""
+    engine = make_engine(database_url)
+    with connected(engine, write=True) as connection:
+        config = Config()
+        config.set_main_option("script_location", "disputes.store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        named = notice("D-1", "d" * 32, 92_00, gateway_reference="c" * 32, arn="7" * 23)
+        claim = text("INSERT INTO claim VALUES ('dispute/D-1', '', :content, '2026-11-02')")
+        connection.execute(claim, {"content": canonical_of(named)})
+        case = text(
+            "INSERT INTO dispute_case (case_id, stage, status, finality, amount_minor, currency,"
+            " needs_attention, sequence) VALUES (:id, '', '', '', 9200, 'EUR', false, 1)"
+        )
+        for case_id in ("D-1", "D-2"):
+            connection.execute(case, {"id": case_id})
+    engine.dispose()
+    migrate(database_url)
+    store = open_store(database_url)
+    with store.read() as session:
+        found = text("SELECT case_id, gateway_reference, arn FROM dispute_case ORDER BY case_id")
+        rows = [tuple(row) for row in session.connection().execute(found)]
+    store.close()
+    assert rows == [("D-1", "c" * 32, "7" * 23), ("D-2", None, None)]
