@@ -69,8 +69,18 @@ def _listed(engine: Engine) -> list[str]:
 # Chargebacks
 
 
-async def test_webhook_before_notice(alone: Engine, hasty_door: Door) -> None:
+async def test_webhook_before_notice(
+    temporal_server: TemporalServer, sandbox: Sandbox, database_url: str, tmp_path: Path
+) -> None:
     """A placeholder opens and becomes an alias of the real case: never two cases."""
+    async with (
+        run_engine(temporal_server, sandbox, database_url, tmp_path.name) as engine,
+        open_door(engine, orphan=NOW) as door,
+    ):
+        await _webhook_then_notice(engine, door)
+
+
+async def _webhook_then_notice(alone: Engine, hasty_door: Door) -> None:
     dispute = Dispute(alone, await alone.notice())
     told = await _charged_back(dispute)
     await hasty_door.notify(told)

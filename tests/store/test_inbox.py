@@ -109,6 +109,7 @@ def test_what_a_dead_process_took_is_due_again_and_its_late_word_counts_no_more(
     heir = _take(inbox)
     assert heir.sha256 == dead.sha256
     inbox.again(dead, timedelta(), reason="too late")
+    assert inbox.claim_due(10, LEASE) == []
     inbox.finish(heir, InboxState.DELIVERED, case_id="D-1")
     inbox.again(heir, timedelta(), reason="too late")
     [line] = inbox.lines()
