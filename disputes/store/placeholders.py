@@ -19,7 +19,7 @@ _ATTENTION = ("notice_missing",)
 
 
 class Placeholders:
-    """Opens placeholders, and tells which case a placeholder's id means."""
+    """Opens placeholders, and ends those that opened too late."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
