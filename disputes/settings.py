@@ -3,12 +3,21 @@
 Reading the environment is the caller's: ``Settings.from_env(os.environ)``.
 """
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from disputes.errors import ConfigurationError
@@ -22,6 +31,7 @@ _ACCOUNT = tuple(
     f"{_PREFIX}GATEWAY_{part}" for part in ("TEST_MODE", "QUERY_VERSION", "QUERIES_PER_MINUTE")
 )
 _ENTITIES = f"{_PREFIX}ENTITIES_FILE"
+_WEBHOOK_KEY = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def _database_url(url: str) -> str:
@@ -44,6 +54,19 @@ def _gateway_url(url: str) -> str:
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise ValueError("must be https:// (http:// is for this machine only)")
     return url.rstrip("/")
+
+
+def _webhook_keys(text: object) -> object:
+    """``a,b`` -> two keys; what is wrong with one is told by its place."""
+    if not isinstance(text, str):
+        return text
+    keys = [key.strip() for key in text.split(",")]
+    for place, key in enumerate(keys, start=1):
+        if not _WEBHOOK_KEY.fullmatch(key):
+            raise ValueError(f"key {place} must be 64 hex digits")
+    if len({key.lower() for key in keys}) < len(keys):
+        raise ValueError("holds one key twice")
+    return tuple(keys)
 
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -73,6 +96,8 @@ class Settings(BaseModel):
             default 120. Half of it is a request's deadline to leave, so it must be at least
             twice the timeout.
         policy_file: path of the merchant's policy; without one, the built-in policy.
+        webhook_keys: comma-separated keys (64 hex digits) that notifications may be sealed with,
+            the old one beside the new during a rotation; none: no webhook is taken. Never shown.
     """
 
     model_config = ConfigDict(
@@ -97,6 +122,7 @@ class Settings(BaseModel):
     gateway_queries_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = None
     gateway_settle_window_s: _Seconds = 120.0
     policy_file: _Text | None = None
+    webhook_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_webhook_keys)] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], *, needs_gateway: bool = False) -> Self:

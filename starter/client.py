@@ -28,6 +28,7 @@ from disputes.fields import Durable, Identifier
 from disputes.lifecycle import fold
 from disputes.messages import BankRuling, NetworkEvent
 from disputes.notice import DisputeNotice
+from disputes.notification import PLACEHOLDER
 from disputes.ports import CaseFile
 from disputes.status import CaseStatus, TimelineEntry, status_of, timeline_of
 from starter.attributes import attributes_of
@@ -52,6 +53,12 @@ class Claims(Protocol):
 
     def load(self, case_id: str) -> CaseFile:
         """Everything known of a case; empty for an unknown one."""
+
+    def meant(self, case_id: str) -> str:
+        """The case that an id means: of a placeholder that became an alias, the real one."""
+
+    def placeholder(self, case_id: str) -> CaseStatus | None:
+        """What is shown of a chargeback without a notice; ``None`` for every other id."""
 
 
 class OpenResult(Durable):
@@ -123,7 +130,11 @@ class DisputeDesk:
             case_id: the dispute's id.
             name: the signal, as the contract names it.
             fact: its payload.
+
+        Raises:
+            InvalidMessage: the id is no case's, or that of a chargeback without a notice.
         """
+        case_id = await self._meant(case_id)
         async with translated():
             await self._signal(case_id, name, fact)
 
@@ -152,7 +163,9 @@ class DisputeDesk:
 
         Raises:
             NotFound: neither Temporal nor the register knows the case.
+            InvalidMessage: the id is no case's, or that of a chargeback without a notice.
         """
+        case_id = await self._meant(case_id)
         async with translated():
             try:
                 answer: dict[str, object] = await self._handle(case_id).execute_update(
@@ -187,10 +200,15 @@ class DisputeDesk:
 
     async def status(self, case_id: str) -> CaseStatus:
         """All that may be asked of a case; ``NotFound`` for an unknown one."""
+        placeholder = await self._placeholder(case_id)
+        if placeholder is not None:
+            return placeholder
         return await self._ask(case_id, "status", CaseStatus, status_of)
 
     async def timeline(self, case_id: str) -> list[TimelineEntry]:
         """A case's history in the order of acceptance; ``NotFound`` for an unknown one."""
+        if await self._placeholder(case_id) is not None:
+            return []
         return await self._ask(
             case_id, "timeline", list[TimelineEntry], lambda case: list(timeline_of(case))
         )
@@ -222,6 +240,7 @@ class DisputeDesk:
         *messages: BaseModel | None,
     ) -> T:
         """Ask the case while it runs; one that is closed or forgotten is its register."""
+        case_id = await self._meant(case_id)
         async with translated():
             try:
                 told: T = await self._handle(case_id).query(
@@ -240,6 +259,19 @@ class DisputeDesk:
                 return told
         file = await self._file(case_id)
         return from_register(fold(case_id, file.events))
+
+    async def _meant(self, case_id: str) -> str:
+        """The case to speak to; a placeholder has nobody who could take a message."""
+        if not case_id.startswith(PLACEHOLDER):
+            return case_id
+        if await self._placeholder(case_id) is not None:
+            raise InvalidMessage({"dispute_id": "has no notice yet: open the case by its notice"})
+        return await asyncio.to_thread(self._claims.meant, case_id)
+
+    async def _placeholder(self, case_id: str) -> CaseStatus | None:
+        if not case_id.startswith(PLACEHOLDER):
+            return None
+        return await asyncio.to_thread(self._claims.placeholder, case_id)
 
     def _handle(self, case_id: str) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(_workflow_id(case_id))

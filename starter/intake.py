@@ -140,6 +140,8 @@ class Intake:
         except Conflict as conflict:
             differs = "differs from what is known under this dispute_id"
             return _rejected(entry, {f"data.{name}": differs for name in conflict.fields})
+        except InvalidMessage as fault:  # it names a chargeback whose notice has not come
+            return _rejected(entry, fault.fields)
         await asyncio.to_thread(self._book.delivered, line.event_id)
         repeated = known and seen == "new"
         outcome = Outcome.DUPLICATE if repeated else Outcome.ACCEPTED

@@ -15,6 +15,7 @@ from disputes.store.entries import OF_THEIR_OWN, PRESENTED, Entries
 from disputes.store.guards import lock_payment, open_entry, refunded_minor
 from disputes.store.lapses import settle_lapse
 from disputes.store.own_payment import own_payment
+from disputes.store.placeholders import end_placeholder
 from disputes.store.postings import post_operation
 from disputes.store.projection import project, told_case
 from disputes.store.records import (
@@ -154,6 +155,7 @@ def _take(taking: _Taking, entry: GatewayEntry, number: int) -> None:
         row.dispute_id, row.purpose = _owner(taking, row)
     session.add(row)
     session.flush()
+    end_placeholder(session, row)
     if row.state == OperationState.SETTLED:
         post_operation(session, row, taking.payment.root_id, taking.at)
         settle_lapse(session, taking.payment.root_id, taking.at)
@@ -251,6 +253,8 @@ def _payment(session: Session, dispute_id: str, row: PaymentRow, at: datetime) -
     others = select(CaseRow.case_id).where(
         CaseRow.payment_id == row.payment_id,
         CaseRow.case_id != dispute_id,
+        # A placeholder stands for a chargeback that may be this very dispute's.
+        CaseRow.sequence > 0,
         CaseRow.finality != Finality.FINAL.value,
     )
     doubted = {op.key for op in told_case(session, dispute_id).doubtful}

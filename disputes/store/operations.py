@@ -14,6 +14,7 @@ from disputes.store.engine import Store, wire_now
 from disputes.store.guards import holder, lock_payment, open_entry, refusal, superseded
 from disputes.store.lapses import settle_lapse
 from disputes.store.payment_guards import whole
+from disputes.store.placeholders import end_placeholder
 from disputes.store.postings import post_operation
 from disputes.store.projection import append, load_case, lock_case, project
 from disputes.store.records import (
@@ -147,6 +148,7 @@ class SqlOperationBook:
             session.flush()
             if row.state == OperationState.SETTLED:
                 open_entry(session, row)
+                end_placeholder(session, row)
                 post_operation(session, row, payment.root_id, at)
                 settle_lapse(session, payment.root_id, at)
             if case_row is not None:

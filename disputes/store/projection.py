@@ -141,6 +141,8 @@ def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
     row.payment_id = status.payment_id
     row.network = status.network
     row.reason_code = status.reason_code
+    row.gateway_reference = case.notice.gateway_reference if case.notice else None
+    row.arn = case.notice.arn if case.notice else None
     row.stage = status.stage
     row.status = status.status
     row.finality = status.finality

@@ -11,6 +11,7 @@ from disputes.events import CaseEvent
 from disputes.fields import Durable, Moment
 from disputes.status import CaseStatus, TimelineEntry, timeline_of
 from disputes.store.engine import Store
+from disputes.store.placeholders import meant
 from disputes.store.projection import load_case, stored_events
 from disputes.store.tables import CaseRow, OperationRow
 from disputes.vocabulary import OperationState
@@ -83,20 +84,20 @@ class Reads:
         return tuple(CaseStatus.model_validate_json(status) for status in found if status)
 
     def status(self, case_id: str) -> CaseStatus | None:
-        """One case; ``None`` for an unknown one."""
+        """One case, by its id or a placeholder's that became its alias; ``None``: unknown."""
         with self._store.read() as session:
-            row = session.get(CaseRow, case_id)
+            row = session.get(CaseRow, meant(session, case_id))
         return CaseStatus.model_validate_json(row.status_json) if row and row.status_json else None
 
     def events(self, case_id: str) -> tuple[CaseEvent, ...]:
         """A case's events in the order of acceptance; empty for an unknown one."""
         with self._store.read() as session:
-            return stored_events(session, case_id)
+            return stored_events(session, meant(session, case_id))
 
     def timeline(self, case_id: str) -> tuple[TimelineEntry, ...]:
         """A case's history, the ignored entries with the reason; empty for an unknown one."""
         with self._store.read() as session:
-            return timeline_of(load_case(session, case_id))
+            return timeline_of(load_case(session, meant(session, case_id)))
 
     def operations(
         self, *, dispute_id: str | None = None, state: OperationState | None = None

@@ -69,7 +69,8 @@ class SqlReconciliationBook:
             ).all()
             cases = session.exec(
                 select(CaseRow)
-                .where(col(CaseRow.payment_id).in_(presented))
+                # A placeholder explains no entry: the comparison leaves its chargeback to a person.
+                .where(col(CaseRow.payment_id).in_(presented), col(CaseRow.sequence) > 0)
                 .order_by(CaseRow.case_id)
             ).all()
             return KnownPayment(
@@ -136,7 +137,12 @@ def _roots(window: ReconciliationWindow) -> Subquery:
             col(CaseRow.merchant_id).label("merchant_id"),
         )
         .join(own, col(own.payment_id) == col(CaseRow.payment_id), isouter=True)
-        .where(col(CaseRow.payment_id).is_not(None), col(CaseRow.finality).in_(_NOT_FINAL))
+        .where(
+            col(CaseRow.payment_id).is_not(None),
+            # A placeholder may know no merchant: then nobody can ask the gateway.
+            col(CaseRow.merchant_id).is_not(None),
+            col(CaseRow.finality).in_(_NOT_FINAL),
+        )
     )
     return union_all(operations, open_cases).subquery()
 

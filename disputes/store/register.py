@@ -10,6 +10,8 @@ from disputes.errors import Conflict
 from disputes.events import CaseEvent
 from disputes.operations import Plan
 from disputes.ports import CaseFile
+from disputes.status import CaseStatus
+from disputes.store import placeholders
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.projection import append, lock_case, project, stored_events
 from disputes.store.tables import Claim, OperationRow
@@ -56,6 +58,16 @@ class SqlRegister:
                 events=stored_events(session, case_id),
                 unfinished=_unfinished(session, case_id),
             )
+
+    def meant(self, case_id: str) -> str:
+        """The case that an id means: of a placeholder that became an alias, the real one."""
+        with self._store.read() as session:
+            return placeholders.meant(session, case_id)
+
+    def placeholder(self, case_id: str) -> CaseStatus | None:
+        """What is shown of a chargeback without a notice; ``None`` for every other id."""
+        with self._store.read() as session:
+            return placeholders.shown(session, case_id)
 
     def record(self, case_id: str, events: Sequence[CaseEvent]) -> None:
         """Append events, post what their facts change, project the case: one transaction.

@@ -71,6 +71,8 @@ class CaseRow(SQLModel, table=True):
         Index("case_by_merchant", "merchant_id", "status"),
         Index("case_by_payment", "payment_id"),
         Index("case_by_finality", "finality"),
+        Index("case_by_gateway_reference", "gateway_reference"),
+        Index("case_by_arn", "arn"),
     )
 
     case_id: str = Field(primary_key=True)
@@ -78,6 +80,9 @@ class CaseRow(SQLModel, table=True):
     payment_id: str | None = None
     network: str | None = None
     reason_code: str | None = None
+    #: of the notice: the CB that the gateway had booked, and the acquirer's reference number
+    gateway_reference: str | None = None
+    arn: str | None = None
     stage: str = Stage.CHARGEBACK.value
     status: str = Status.AWAITING_NOTICE.value
     finality: str = Finality.OPEN.value
@@ -87,7 +92,7 @@ class CaseRow(SQLModel, table=True):
     next_deadline: datetime | None = Field(default=None, sa_type=UtcMoment)
     assignee: str | None = None
     needs_attention: bool = False
-    #: of the newest event; 0: none yet
+    #: of the newest event; 0: none yet, the row only holds the id or is a placeholder
     sequence: int = 0
     #: case time
     updated_at: datetime | None = Field(default=None, sa_type=UtcMoment)
@@ -252,6 +257,33 @@ class NoticeRow(SQLModel, table=True):
     text: str
     #: wire time
     told_at: datetime = Field(sa_type=UtcMoment)
+
+
+class NotificationRow(SQLModel, table=True):
+    """One authentic notification of the gateway; moments are wire time.
+
+    ``sha256``: of the plaintext, ``meaning``: of what makes two the same; ``body`` is the JSON of
+    a ``Notification``, without the shopper's data. ``state``: received (not looked at yet),
+    delivered, parked (nobody could be told yet) or ignored; ``due_at``: when to look at it next.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("meaning", name="one_notification_per_meaning"),
+        Index("notification_by_due", "due_at"),
+        Index("notification_by_state", "state", "received_at"),
+    )
+
+    sha256: str = Field(primary_key=True)
+    meaning: str | None = None
+    received_at: datetime = Field(sa_type=UtcMoment)
+    type: str
+    body: str
+    state: str
+    reason: str | None = None
+    case_id: str | None = None
+    attempts: int = 0
+    due_at: datetime | None = Field(default=None, sa_type=UtcMoment)
 
 
 class QueryRow(SQLModel, table=True):

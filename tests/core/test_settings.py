@@ -149,3 +149,26 @@ def test_a_settle_window_that_a_request_can_outlive_is_refused() -> None:
     assert "DISPUTES_GATEWAY_SETTLE_WINDOW_S" in _refusal(env)
     env["DISPUTES_GATEWAY_SETTLE_WINDOW_S"] = "20"
     assert Settings.from_env(env).gateway_settle_window_s == 20
+
+
+def test_webhook_keys_are_several_and_never_shown() -> None:
+    one, two = "0A" * 32, "ff" * 32
+    settings = Settings.from_env({"DISPUTES_WEBHOOK_KEYS": f"{one}, {two}"})
+    assert [key.get_secret_value() for key in settings.webhook_keys] == [one, two]
+    assert one not in repr(settings)
+    assert Settings.from_env({}).webhook_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ("", "key 1 must be 64 hex digits"),
+        ("0a" * 32 + ",", "key 2 must be 64 hex digits"),
+        ("0a" * 31, "key 1 must be 64 hex digits"),
+        ("0a" * 32 + ",0A" * 1 + "0A" * 31, "holds one key twice"),
+    ],
+)
+def test_a_webhook_key_that_is_none_is_told_by_its_place(keys: str, reason: str) -> None:
+    message = _refusal({"DISPUTES_WEBHOOK_KEYS": keys})
+    assert f"DISPUTES_WEBHOOK_KEYS: {reason}" in message
+    assert "0a0a" not in message

@@ -1,0 +1,109 @@
+"""Cases that stand for a chargeback without a notice (docs/decisions/0010).
+
+A placeholder is a row in the list of cases and nothing else: no events, no workflow, no money. It
+ends in the transaction that gives its chargeback to a dispute; from then on its id means that one.
+"""
+
+from sqlmodel import Session, select
+
+from disputes.case import Case
+from disputes.money import Money, to_decimal
+from disputes.notification import PLACEHOLDER, NotifiedEntry, placeholder_id
+from disputes.status import CaseStatus, status_of
+from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.records import by_gateway_id
+from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.vocabulary import PaymentType
+
+_ATTENTION = ("notice_missing",)
+
+
+class Placeholders:
+    """Opens placeholders, and ends those that opened too late."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def open(self, entry: NotifiedEntry) -> str | None:
+        """List a chargeback as a case; ``None`` when it belongs to a dispute. Repeatable."""
+        case_id = placeholder_id(entry.gateway_id)
+        with self._store.write() as session:
+            if _owner(session, entry.gateway_id) is not None:
+                return None
+            payment = session.get(PaymentRow, entry.referenced_id or "")
+            status = _status(case_id, entry, payment.merchant_id if payment else None)
+            row = CaseRow(
+                case_id=case_id,
+                merchant_id=status.merchant_id,
+                payment_id=status.payment_id,
+                amount_minor=entry.amount_minor or 0,
+                currency=status.currency,
+                needs_attention=True,
+                updated_at=wire_now(session),
+                status_json=status.model_dump_json(),
+            )
+            insert_once(session, row)
+        return case_id
+
+    def close(self, gateway_id: str) -> None:
+        """End what was opened at the very moment at which a dispute took the entry over."""
+        with self._store.write() as session:
+            row = by_gateway_id(session, gateway_id)
+            if row is not None:
+                end_placeholder(session, row)
+
+
+def meant(session: Session, case_id: str) -> str:
+    """The case that an id means: of a placeholder that became an alias, the real one."""
+    if not case_id.startswith(PLACEHOLDER):
+        return case_id
+    return _owner(session, case_id.removeprefix(PLACEHOLDER)) or case_id
+
+
+def shown(session: Session, case_id: str) -> CaseStatus | None:
+    """What is shown of a placeholder; ``None`` for an id that is none, or is none any more."""
+    row = session.get(CaseRow, case_id) if case_id.startswith(PLACEHOLDER) else None
+    if row is None or row.sequence or not row.status_json:
+        return None
+    return CaseStatus.model_validate_json(row.status_json)
+
+
+def end_placeholder(session: Session, row: OperationRow) -> None:
+    """Take the placeholder of a chargeback that has a dispute off the list; in a write.
+
+    One that is locked is being written as a case of its own by now.
+    """
+    if row.payment_type != PaymentType.CB or row.gateway_id is None or row.dispute_id is None:
+        return
+    listed = select(CaseRow).where(
+        CaseRow.case_id == placeholder_id(row.gateway_id), CaseRow.sequence == 0
+    )
+    placeholder = session.exec(listed.with_for_update(skip_locked=True)).one_or_none()
+    if placeholder is not None and placeholder.case_id != row.dispute_id:
+        session.delete(placeholder)
+        session.flush()
+
+
+def _owner(session: Session, gateway_id: str) -> str | None:
+    row = by_gateway_id(session, gateway_id)
+    return row.dispute_id if row is not None else None
+
+
+def _status(case_id: str, entry: NotifiedEntry, merchant_id: str | None) -> CaseStatus:
+    money = _money(entry)
+    shown = {
+        "merchant_id": merchant_id,
+        "payment_id": entry.referenced_id,
+        "amount": money,
+        "attention": _ATTENTION,
+    }
+    if money is not None:
+        amount = to_decimal(money.minor, money.currency)
+        shown |= {"currency": money.currency, "disputed": amount, "booked_out": amount}
+    return status_of(Case(case_id=case_id)).model_copy(update=shown)
+
+
+def _money(entry: NotifiedEntry) -> Money | None:
+    if not entry.amount_minor or entry.currency is None:
+        return None
+    return Money.of(entry.amount_minor, entry.currency)

@@ -1,0 +1,162 @@
+"""Delivers the gateway's notifications, from the inbox to whom they concern, however long it takes.
+
+Acknowledged is what is stored; delivering comes after it and in its own time. What cannot be
+delivered, because Temporal is away or nobody is concerned yet, is looked at again.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from disputes.errors import Unreachable
+from disputes.messages import Booking
+from disputes.notification import (
+    Known,
+    Nobody,
+    TellDisputes,
+    TellWorkflow,
+    Wait,
+    route,
+)
+from disputes.store.inbox import Due, Inbox, InboxState
+from disputes.store.placeholders import Placeholders
+from disputes.vocabulary import PaymentType
+from starter.client import DisputeDesk
+from starter.refusals import translated
+
+#: Delivered at once by one process; more wait for its next round.
+_AT_ONCE: Final = 16
+#: A process that died holds what it took for no longer.
+_LEASE: Final = timedelta(minutes=1)
+#: How often an idle process looks for what has become due.
+_LOOK: Final = timedelta(seconds=1)
+#: The first and the longest pause before one is looked at again; between them a tenth of its age.
+_FIRST_PAUSE: Final = timedelta(seconds=5)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
+_log = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """The way from the inbox to cases and workflows; several processes may run one each.
+
+    Args:
+        inbox: where notifications are kept.
+        placeholders: lists chargebacks that no case explains.
+        desk: reaches the cases.
+        client: reaches the workflows of a payment's own operations.
+        orphan: how long a chargeback waits for its case before it is listed as one.
+        first_pause: before what cannot be delivered is looked at again.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        placeholders: Placeholders,
+        desk: DisputeDesk,
+        client: Client,
+        orphan: timedelta,
+        *,
+        first_pause: timedelta = _FIRST_PAUSE,
+    ) -> None:
+        self._inbox = inbox
+        self._placeholders = placeholders
+        self._desk = desk
+        self._client = client
+        self._orphan = orphan
+        self._first_pause = first_pause
+        #: set by the door when something new has come
+        self.news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; a fault of one notification or of the store ends nothing."""
+        while True:
+            self.news.clear()
+            try:
+                more = await self.deliver_due()
+            except Exception:  # noqa: BLE001 - whatever it is, they are kept: it may only be told
+                _log.exception("notifications wait: the inbox cannot be read or written")
+                more = False
+            if not more:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK.total_seconds()):
+                        await self.news.wait()
+
+    async def deliver_due(self) -> bool:
+        """Look at what is due, once; true when there may be more."""
+        claimed = await asyncio.to_thread(self._inbox.claim_due, _AT_ONCE, _LEASE)
+        await asyncio.gather(*map(self._deliver, claimed))
+        return len(claimed) == _AT_ONCE
+
+    async def _deliver(self, due: Due) -> None:
+        try:
+            await self._follow(due)
+        except Unreachable:
+            await self._park(due, self._first_pause, "Temporal is away")
+        except Exception:  # noqa: BLE001 - one that cannot be delivered must not stop the others
+            _log.exception("a notification waits: %s", due.sha256)
+            await self._again(due, "it could not be delivered: see the log")
+
+    async def _follow(self, due: Due) -> None:
+        match route(due.entry, due.bearings):
+            case TellDisputes(dispute_ids):
+                # Only ids: the case asks the gateway, for a payload proves nothing about money.
+                booking = Booking.model_validate(due.entry.booking(due.received_at))
+                for dispute_id in dispute_ids:
+                    await self._desk.fact(dispute_id, "booking", booking)
+                await self._end(due, InboxState.DELIVERED, case_id=dispute_ids[0])
+            case TellWorkflow(workflow_id):
+                if await self._told(workflow_id, due.entry.booking(due.received_at)):
+                    await self._end(due, InboxState.DELIVERED, reason=workflow_id)
+                else:
+                    await self._again(due, f"{workflow_id} does not run")
+            case Known(dispute_id):
+                await self._end(due, InboxState.DELIVERED, reason="known", case_id=dispute_id)
+            case Nobody(reason):
+                await self._end(due, InboxState.IGNORED, reason=reason)
+            case Wait(reason, orphan):
+                case_id = await self._listed(due) if orphan else None
+                await self._again(due, reason, case_id)
+
+    async def _told(self, workflow_id: str, booking: dict[str, object]) -> bool:
+        """Signal a running workflow; false when it does not run."""
+        async with translated():
+            try:
+                await self._client.get_workflow_handle(workflow_id).signal("booking", booking)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return False
+        return True
+
+    async def _listed(self, due: Due) -> str | None:
+        """The placeholder of a chargeback that has waited for its case long enough."""
+        if due.now - due.received_at < self._orphan:
+            return None
+        return await asyncio.to_thread(self._placeholders.open, due.entry)
+
+    async def _end(
+        self,
+        due: Due,
+        state: InboxState,
+        *,
+        reason: str | None = None,
+        case_id: str | None = None,
+    ) -> None:
+        if due.entry.payment_type is PaymentType.CB:
+            await asyncio.to_thread(self._placeholders.close, due.entry.gateway_id)
+        await asyncio.to_thread(self._inbox.finish, due, state, reason=reason, case_id=case_id)
+
+    async def _again(self, due: Due, reason: str, case_id: str | None = None) -> None:
+        age = due.now - due.received_at
+        pause = min(max(age / 10, self._first_pause), _LONGEST_PAUSE)
+        await self._park(due, pause, reason, case_id)
+
+    async def _park(
+        self, due: Due, pause: timedelta, reason: str, case_id: str | None = None
+    ) -> None:
+        await asyncio.to_thread(self._inbox.again, due, pause, reason=reason, case_id=case_id)

@@ -1,0 +1,324 @@
+"""Notifications are kept once, given to one process at a time, and list a lonely chargeback."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from disputes.decode import canonical_of, sha256
+from disputes.notification import (
+    Bearings,
+    Known,
+    Nobody,
+    Notification,
+    NotifiedEntry,
+    Route,
+    Suspect,
+    TellDisputes,
+    TellWorkflow,
+    Wait,
+    placeholder_id,
+    route,
+)
+from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
+from disputes.store.database import connected, make_engine
+from disputes.store.engine import Store, open_store
+from disputes.store.inbox import Due, Inbox, InboxState
+from disputes.store.migrations import migrate
+from disputes.store.placeholders import Placeholders
+from disputes.store.reads import CaseFilter, Reads
+from disputes.store.reconciliation import SqlReconciliationBook
+from disputes.store.register import SqlRegister
+from disputes.store.tables import CaseRow
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+from tests.store.payments import Payments
+from tests.store.scene import Scene, entry, new_id, notice
+from tests.support.plans import own_plan
+
+_numbers = count()
+LEASE = timedelta(minutes=1)
+AT = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+def _cb(payment_id: str, **more: object) -> NotifiedEntry:
+    base = {
+        "gateway_id": new_id(),
+        "payment_type": PaymentType.CB,
+        "referenced_id": payment_id,
+        "amount_minor": 92_00,
+        "currency": "EUR",
+    }
+    return NotifiedEntry.model_validate(base | more)
+
+
+def _keep(inbox: Inbox, told: NotifiedEntry, meaning: str | None = None) -> bool:
+    kept = Notification(type="PAYMENT", entry=told)
+    return inbox.keep(kept, sha256(f"{next(_numbers)}"), meaning)
+
+
+def _take(inbox: Inbox) -> Due:
+    [due] = inbox.claim_due(10, LEASE)
+    return due
+
+
+def test_one_is_kept_once_by_its_content_and_by_its_meaning(store: Store) -> None:
+    inbox = Inbox(store)
+    kept = Notification(type="PAYMENT", entry=_cb(new_id()))
+    assert inbox.keep(kept, "a" * 64, "m" * 64)
+    assert not inbox.keep(kept, "a" * 64, "m" * 64)
+    assert not inbox.keep(kept, "b" * 64, "m" * 64)
+    assert not inbox.keep(kept, "a" * 64, "n" * 64)
+    # Without a meaning only the content tells two apart.
+    assert inbox.keep(Notification(type="test", ignored="a test"), "c" * 64, None)
+    assert inbox.keep(Notification(type="test", ignored="a test"), "d" * 64, None)
+    assert [line.state for line in inbox.lines()].count(InboxState.RECEIVED) == 1
+    assert len(inbox.lines(InboxState.IGNORED)) == 2
+
+
+def test_what_is_ignored_is_kept_and_never_due(store: Store) -> None:
+    inbox = Inbox(store)
+    inbox.keep(Notification(type="RISK", ignored="not about a payment"), "a" * 64, None)
+    assert inbox.claim_due(10, LEASE) == []
+    [line] = inbox.lines()
+    assert (line.type, line.state, line.reason) == ("RISK", "ignored", "not about a payment")
+
+
+def test_each_is_given_to_one_of_many_processes(store: Store) -> None:
+    inbox = Inbox(store)
+    for _ in range(40):
+        _keep(inbox, _cb(new_id()))
+    with ThreadPoolExecutor(8) as pool:
+        rounds = pool.map(lambda _: inbox.claim_due(3, LEASE), range(24))
+        taken = [due.sha256 for claimed in rounds for due in claimed]
+    assert len(taken) == len(set(taken))
+    while more := inbox.claim_due(3, LEASE):
+        taken += [due.sha256 for due in more]
+    assert len(set(taken)) == len(taken) == 40
+
+
+def test_what_a_dead_process_took_is_due_again_and_its_late_word_counts_no_more(
+    store: Store,
+) -> None:
+    inbox = Inbox(store)
+    _keep(inbox, _cb(new_id()))
+    [dead] = inbox.claim_due(1, timedelta())
+    heir = _take(inbox)
+    assert heir.sha256 == dead.sha256
+    inbox.again(dead, timedelta(), reason="too late")
+    assert inbox.claim_due(10, LEASE) == []
+    inbox.finish(heir, InboxState.DELIVERED, case_id="D-1")
+    inbox.again(heir, timedelta(), reason="too late")
+    [line] = inbox.lines()
+    assert (line.state, line.case_id, line.reason) == ("delivered", "D-1", None)
+    assert inbox.claim_due(10, LEASE) == []
+
+
+def test_what_is_parked_comes_back_after_its_pause(store: Store) -> None:
+    inbox = Inbox(store)
+    _keep(inbox, _cb(new_id()))
+    inbox.again(_take(inbox), timedelta(hours=1), reason="no case explains it")
+    assert inbox.claim_due(10, LEASE) == []
+    [line] = inbox.lines(InboxState.PARKED)
+    assert line.reason == "no case explains it"
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "expected"),
+    [
+        ({}, {}, True),
+        ({"amount_minor": 91_99}, {}, False),
+        ({"currency": "USD"}, {}, False),
+        ({"amount_minor": None}, {}, False),
+        ({}, {"gateway_reference": "f" * 32}, False),
+        ({}, {"booked": True}, False),
+        ({"referenced_id": "e" * 32}, {}, False),
+        ({"referenced_id": None}, {}, False),
+        ({"referenced_id": None, "arn": "7" * 23}, {"arn": "7" * 23}, True),
+        ({"referenced_id": None, "arn": "7" * 23}, {"arn": "8" * 23}, False),
+        ({"referenced_id": None}, {"gateway_reference": "c" * 32}, True),
+        ({"amount_minor": 1}, {"gateway_reference": "c" * 32, "booked": True}, True),
+    ],
+)
+def test_a_chargeback_belongs_to_who_names_it_or_has_its_payment_and_amount(
+    told: dict[str, object], known: dict[str, object], *, expected: bool
+) -> None:
+    base = {"dispute_id": "D-1", "payment_id": "d" * 32, "amount_minor": 92_00, "currency": "EUR"}
+    suspect = Suspect.model_validate(base | known)
+    chargeback = _cb("d" * 32, **({"gateway_id": "c" * 32} | told))
+    found = route(chargeback, Bearings(suspects=(suspect,)))
+    wanted = TellDisputes(("D-1",)) if expected else Wait("no case explains it", orphan=True)
+    assert found == wanted
+
+
+def test_a_lonely_chargeback_is_listed_once_and_moves_nothing(store: Store) -> None:
+    told = _cb(new_id())
+    placeholders = Placeholders(store)
+    case_id = placeholder_id(told.gateway_id)
+    assert placeholders.open(told) == placeholders.open(told) == case_id
+    [listed] = Reads(store).cases(CaseFilter(status="awaiting_notice"))
+    assert (listed.dispute_id, listed.payment_id) == (case_id, told.referenced_id)
+    assert (listed.disputed, listed.currency) == ("92.00", "EUR")
+    assert listed.attention == ("notice_missing",)
+    assert Reads(store).events(case_id) == ()
+    assert Reads(store).operations() == ()
+    assert SqlRegister(store).load(case_id).events == ()
+
+
+def test_the_dispute_that_takes_the_chargeback_over_ends_its_placeholder(scene: Scene) -> None:
+    """In one transaction: at no moment are there two cases, and none is a second dispute."""
+    payment = entry(PaymentType.DB, 92_00)
+    told = _cb(payment.gateway_id)
+    alias = placeholder_id(told.gateway_id)
+    Placeholders(scene.store).open(told)
+    shown = [
+        payment,
+        entry(PaymentType.CB, 92_00, payment.gateway_id, gateway_id=told.gateway_id),
+    ]
+    dispute = scene.dispute("D-1", shown, 92_00)
+    known = dispute.case.payment
+    assert known is not None
+    assert [op.gateway_id for op in known.booked] == [told.gateway_id]
+    assert known.other_disputes == ()
+    assert [case.dispute_id for case in scene.reads.cases(CaseFilter())] == ["D-1"]
+    assert scene.reads.status(alias) == scene.reads.status("D-1")
+    assert scene.reads.timeline(alias) == scene.reads.timeline("D-1")
+    assert scene.register.meant(alias) == "D-1"
+    assert scene.register.placeholder(alias) is None
+    assert Placeholders(scene.store).open(told) is None
+    assert scene.ledger.verify() == []
+
+
+def test_a_placeholder_that_opened_at_that_very_moment_is_ended_afterwards(scene: Scene) -> None:
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    late = _cb(payment.gateway_id, gateway_id=chargeback.gateway_id)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    with scene.store.write() as session:
+        session.add(CaseRow(case_id=placeholder_id(late.gateway_id), status_json="{}"))
+    Placeholders(scene.store).close(late.gateway_id)
+    with scene.store.read() as session:
+        assert session.get(CaseRow, placeholder_id(late.gateway_id)) is None
+        assert session.get(CaseRow, "D-1") is not None
+
+
+def test_a_payment_with_a_lonely_chargeback_is_not_refunded(scene: Scene) -> None:
+    """The money is gone already, although nobody knows yet by which dispute."""
+    payments = Payments(scene)
+    debit = payments.debit()
+    Placeholders(scene.store).open(_cb(debit))
+    assert "dispute" in payments.refusal(Purpose.REFUND, 10_00, debit)
+
+
+def test_another_chargeback_on_the_payment_keeps_its_placeholder(scene: Scene) -> None:
+    payment = entry(PaymentType.DB, 92_00)
+    told = _cb(payment.gateway_id, amount_minor=40_00)
+    Placeholders(scene.store).open(told)
+    scene.dispute("D-1", [payment], 92_00)
+    listed = {case.dispute_id for case in scene.reads.cases(CaseFilter())}
+    assert listed == {"D-1", placeholder_id(told.gateway_id)}
+
+
+def test_a_case_that_opens_under_the_placeholders_own_id_takes_its_place(scene: Scene) -> None:
+    """A person who has no other id for the dispute may use this one."""
+    payment = entry(PaymentType.DB, 92_00)
+    told = _cb(payment.gateway_id)
+    own = placeholder_id(told.gateway_id)
+    Placeholders(scene.store).open(told)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id, gateway_id=told.gateway_id)
+    scene.dispute(own, [payment, chargeback], 92_00)
+    [listed] = scene.reads.cases(CaseFilter())
+    assert (listed.dispute_id, listed.status) == (own, "collecting")
+    assert scene.register.placeholder(own) is None
+    assert scene.register.meant(own) == own
+
+
+def _whom(scene: Scene, told: NotifiedEntry) -> Route:
+    inbox = Inbox(scene.store)
+    _keep(inbox, told)
+    due = _take(inbox)
+    inbox.finish(due, InboxState.DELIVERED)
+    return route(due.entry, due.bearings)
+
+
+def test_the_books_know_whose_an_entry_is(scene: Scene) -> None:
+    dispute = scene.dispute("D-1", [entry(PaymentType.DB, 92_00)], 92_00)
+    payment = dispute.payment_id
+    plan = dispute.plan
+    ours = _cb(payment, merchant_transaction_id=plan.merchant_transaction_id)
+    assert _whom(scene, ours) == TellDisputes(("D-1",))  # it is not known yet that we would send
+    record = scene.book.intend(plan, ())
+    assert isinstance(_whom(scene, ours), Wait)
+    scene.book.mark_sent(plan.key, attempts=record.attempts)
+    assert isinstance(_whom(scene, ours), Wait)
+    dispute.settle(plan, OperationState.IN_DOUBT)
+    assert _whom(scene, ours) == TellDisputes(("D-1",))
+    dispute.settle(plan, gateway_id=ours.gateway_id)
+    assert _whom(scene, ours) == Known("D-1")
+    other = ours.model_copy(update={"gateway_id": new_id()})
+    assert _whom(scene, other) == TellDisputes(("D-1",))  # a twin of it
+    reversal = _cb(ours.gateway_id, payment_type=PaymentType.CR)
+    assert _whom(scene, reversal) == TellDisputes(("D-1",))
+    stranger = _cb(new_id(), payment_type=PaymentType.CR)
+    assert isinstance(_whom(scene, stranger), Wait)
+    refund = _cb(payment, payment_type=PaymentType.RF, amount_minor=1_00)
+    assert _whom(scene, refund) == TellDisputes(("D-1",))
+    capture = _cb(new_id(), payment_type=PaymentType.CP)
+    assert isinstance(_whom(scene, capture), Nobody)
+
+
+def test_a_payments_own_operation_in_doubt_leads_to_its_own_workflow(scene: Scene) -> None:
+    payment = entry(PaymentType.DB, 92_00)
+    scene.book.adopt_own("M-1", payment.gateway_id, [payment], AT)
+    plan = own_plan("refund", "R-1", Purpose.REFUND, 10_00, payment.gateway_id)
+    record = scene.book.intend(plan, ())
+    scene.book.mark_sent(plan.key, attempts=record.attempts)
+    refund = _cb(
+        payment.gateway_id,
+        payment_type=PaymentType.RF,
+        merchant_transaction_id=plan.merchant_transaction_id,
+    )
+    assert isinstance(_whom(scene, refund), Wait)
+    scene.book.settle(plan.key, OperationState.IN_DOUBT, at=AT)
+    assert _whom(scene, refund) == TellWorkflow("refund/R-1")
+
+
+def test_a_comparison_with_the_gateway_takes_no_placeholder_for_a_dispute(store: Store) -> None:
+    told = _cb(new_id())
+    Placeholders(store).open(told)
+    book = SqlReconciliationBook(store)
+    window = ReconciliationWindow(since=FIRST, until=LAST)
+    assert book.payments(ListPayments(window=window, size=10)).payments == ()
+    assert book.payment(str(told.referenced_id), ()).disputes == ()
+
+
+def test_cases_from_before_the_webhook_are_found_by_what_their_notices_name(
+    database_url: str,
+) -> None:
+    """Setting up a database that has cases already fills in the new columns."""
+    engine = make_engine(database_url)
+    with connected(engine, write=True) as connection:
+        config = Config()
+        config.set_main_option("script_location", "disputes.store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        named = notice("D-1", "d" * 32, 92_00, gateway_reference="c" * 32, arn="7" * 23)
+        claim = text("INSERT INTO claim VALUES ('dispute/D-1', '', :content, '2026-11-02')")
+        connection.execute(claim, {"content": canonical_of(named)})
+        case = text(
+            "INSERT INTO dispute_case (case_id, stage, status, finality, amount_minor, currency,"
+            " needs_attention, sequence) VALUES (:id, '', '', '', 9200, 'EUR', false, 1)"
+        )
+        for case_id in ("D-1", "D-2"):
+            connection.execute(case, {"id": case_id})
+    engine.dispose()
+    migrate(database_url)
+    store = open_store(database_url)
+    with store.read() as session:
+        found = text("SELECT case_id, gateway_reference, arn FROM dispute_case ORDER BY case_id")
+        rows = [tuple(row) for row in session.connection().execute(found)]
+    store.close()
+    assert rows == [("D-1", "c" * 32, "7" * 23), ("D-2", None, None)]
