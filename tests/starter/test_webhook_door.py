@@ -97,8 +97,9 @@ async def _webhook_then_notice(alone: Engine, hasty_door: Door) -> None:
     line = await hasty_door.until(InboxState.DELIVERED)
     assert line.case_id == dispute.id
     await until(lambda: _listed(alone) == [dispute.id])
-    assert await desk.status(alias) == await dispute.until(lambda it: "collecting" in it.status)
-    assert (await desk.status(alias)).attention == ()
+    await dispute.until(status="collecting")
+    meant = await desk.status(alias)
+    assert (meant.dispute_id, meant.attention) == (dispute.id, ())
     assert await dispute.booked_types() == ["DB", "CB"]
     await dispute.money_is(disputed=92_00)
     assert (await _what(dispute)).count("booked") == 1
