@@ -117,7 +117,8 @@ def _known(order: Order) -> Payment:
     if payment is None or not payment.known:
         raise NotFound("payment_history_unknown: the gateway does not know the payment")
     if payment.currency != order.request.amount.currency:
-        raise InvalidMessage({"amount.currency": "must be the payment's currency"})
+        wrong = {"amount.currency": "must be the payment's currency"}
+        raise InvalidMessage(wrong, what=f"the {order.kind}")
     return payment
 
 
@@ -133,7 +134,7 @@ def _within(order: Order, left_minor: int, what: str) -> None:
     amount = order.request.amount
     if amount.minor > left_minor:
         left = f"{to_decimal(max(left_minor, 0), amount.currency)} {amount.currency}"
-        raise InvalidMessage({"amount": f"only {left} {what}"})
+        raise InvalidMessage({"amount": f"only {left} {what}"}, what=f"the {order.kind}")
 
 
 def _position(payment: Payment) -> Position:

@@ -13,7 +13,7 @@ from disputes.messages import Decide
 from disputes.notices import Notice
 from disputes.operations import Operation, Payment
 from disputes.payment_terms import OrderTerms
-from disputes.requests import OrderRequest, PayoutRequest, RefundRequest
+from disputes.requests import OrderRequest, PayoutRequest, RebillRequest, RefundRequest
 from disputes.vocabulary import OperationState, OrderState, PaymentType
 
 OrderKind = Literal["refund", "payout", "rebill"]
@@ -58,13 +58,7 @@ class Order(Durable):
     @property
     def order_id(self) -> str:
         """Its own id."""
-        match self.request:
-            case RefundRequest():
-                return self.request.refund_id
-            case PayoutRequest():
-                return self.request.payout_id
-            case _:
-                return self.request.rebill_id
+        return order_id_of(self.request)
 
     @property
     def state(self) -> OrderState:
@@ -103,6 +97,17 @@ class Order(Durable):
         )
 
 
+def order_id_of(request: OrderRequest) -> str:
+    """The own id of a refund, payout or rebill."""
+    match request:
+        case RefundRequest():
+            return request.refund_id
+        case PayoutRequest():
+            return request.payout_id
+        case RebillRequest():
+            return request.rebill_id
+
+
 def requested(kind: OrderKind, request: OrderRequest, terms: OrderTerms, now: datetime) -> Order:
     """An order that has just been asked for; above the limit it waits for a second person."""
     amount = request.amount
@@ -125,7 +130,7 @@ def requested(kind: OrderKind, request: OrderRequest, terms: OrderTerms, now: da
 
 def of_a_case(request: OrderRequest) -> bool:
     """Whether it is a rebill that a dispute's case carries out."""
-    return not isinstance(request, RefundRequest | PayoutRequest) and request.dispute_id is not None
+    return isinstance(request, RebillRequest) and request.dispute_id is not None
 
 
 def decided(order: Order, decision: Decide, now: datetime, *, approved: bool) -> Order:

@@ -3,6 +3,17 @@
 #: Attention code to what it means and what to do.
 ADVICE = {
     "amount_above_payment": "the dispute is larger than the payment: check the payment id",
+    "authorize_refused": "it was not authorized anew: capture it, or ask for a new payment",
+    "capture_refused": "the gateway refused the capture: its reason stands with the operation",
+    "expiry_action_needed": "it lapses soon and nothing is done by itself: capture or reverse it",
+    "expiry_near": "it lapses soon: capture or reverse it",
+    "expiry_unknown": "no rule says how long it stays good: ask the acquirer; ours is cautious",
+    "increase_refused": "the gateway refused the increase: authorize the difference anew",
+    "lapsed": "it expired with something open: ask for a new payment if it is owed",
+    "lapsed_early": "the gateway says that its time is over, before ours was",
+    "late_capture": "a capture was booked after it had expired: it may be charged back",
+    "raced_chargeback": "a dispute came meanwhile: represent with the refund as proof",
+    "reverse_refused": "the gateway refused the reversal: it lapses by itself",
     "approval_waiting": "a second person must approve or decline",
     "cardholder_withdrew": "the cardholder withdrew; evidence is still due until the bank closes",
     "currency_unknown": "the amounts' currencies differ: give the settled amount",

@@ -3,6 +3,7 @@
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from disputes.notice import DisputeNotice
+from disputes.requests import OrderRequest, PreAuthorization
 from disputes.vocabulary import Stage, Status
 from workflows import search_attributes
 
@@ -28,5 +29,19 @@ def attributes_of(notice: DisputeNotice) -> TypedSearchAttributes:
                 if notice.respond_by
                 else []
             ),
+        ]
+    )
+
+
+def payment_attributes(request: PreAuthorization | OrderRequest) -> TypedSearchAttributes:
+    """The same for a pre-authorization, refund, payout or rebill."""
+    network = request.network
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(search_attributes.MERCHANT_ID, request.merchant_id),
+            SearchAttributePair(search_attributes.AMOUNT_MINOR, request.amount.minor),
+            SearchAttributePair(search_attributes.CURRENCY, request.amount.currency),
+            SearchAttributePair(search_attributes.NEEDS_ATTENTION, value=False),
+            *([SearchAttributePair(search_attributes.NETWORK, network.value)] if network else []),
         ]
     )

@@ -8,7 +8,16 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from disputes.errors import ConfigurationError, Refusal, Unreachable
-from starter import cli_bank, cli_case, cli_ledger, cli_look, cli_money, cli_stack
+from starter import (
+    cli_bank,
+    cli_case,
+    cli_ledger,
+    cli_look,
+    cli_money,
+    cli_orders,
+    cli_preauth,
+    cli_stack,
+)
 from starter.render import plain
 
 REFUSED = 1
@@ -23,7 +32,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (cli_stack, cli_look, cli_case, cli_money, cli_bank, cli_ledger):
+for part in (
+    cli_stack,
+    cli_look,
+    cli_case,
+    cli_money,
+    cli_preauth,
+    cli_orders,
+    cli_bank,
+    cli_ledger,
+):
     part.register(app)
 
 

@@ -11,6 +11,7 @@ from disputes import messages
 from disputes.decode import decode
 from disputes.errors import InvalidMessage, NotFound
 from starter.cli_office import AsJson, By, at_desk, message, own_id, print_json
+from starter.cli_orders import give_payment, order_of
 from starter.render import say, say_checklist, say_result
 
 #: Longest text of one piece of evidence; files travel as blobs, which this version cannot keep.
@@ -150,6 +151,11 @@ def _decide(
     *,
     as_json: bool,
 ) -> None:
+    order = order_of(request_id)
+    if order is not None:
+        decision = message(messages.Decide, request_id=request_id, decided_by=by, reason=reason)
+        give_payment(*order, name, decision, as_json=as_json)
+        return
     # A request's id carries its case's: D-1001-A2.
     dispute_id, separator, _ = request_id.rpartition("-A")
     if not separator:

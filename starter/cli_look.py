@@ -11,6 +11,7 @@ from disputes.status import CaseStatus, TimelineEntry
 from disputes.store.reads import CaseFilter, Reads
 from disputes.vocabulary import Flow, Network, Stage, Status
 from starter.cli_office import AsJson, at_desk, database, print_json
+from starter.cli_orders import payment_kind, show_order
 from starter.client import DisputeDesk
 from starter.render import console, table, when
 from starter.render_case import case_file, timeline_table
@@ -75,8 +76,16 @@ def _row(case: CaseStatus) -> tuple[object, ...]:
     )
 
 
-def show(dispute_id: str, *, as_json: AsJson = False) -> None:
-    """Show a case file."""
+def show(
+    dispute_id: Annotated[str, typer.Argument(help="Or rebill/ID, refund/ID, payout/ID.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a case file, or a refund, payout or rebill of a payment's own."""
+    kind, slash, own = dispute_id.partition("/")
+    if slash:
+        show_order(payment_kind(kind), own, as_json=as_json)
+        return
 
     async def look(desk: DisputeDesk) -> tuple[CaseStatus, list[TimelineEntry]]:
         return await desk.status(dispute_id), await desk.timeline(dispute_id)

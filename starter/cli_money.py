@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from disputes import messages
 from starter.cli_case import give
 from starter.cli_office import Amount, AsJson, By, at_desk, message, money
+from starter.cli_orders import give_payment, payment_kind, request_rebill
 
 _Reason = Annotated[str | None, typer.Option(help="Why.")]
 
@@ -70,31 +71,62 @@ def answer(
 
 
 def rebill(
-    dispute_id: str,
+    own: Annotated[
+        str, typer.Argument(metavar="ID", help="The dispute; with --payment the rebill's own id.")
+    ],
     by: By,
-    reason: Annotated[str, typer.Option(help="Why the shopper owes it.")],
-    consent_given_at: Annotated[str, typer.Option(help="When the shopper agreed (RFC 3339).")],
-    consent_evidence: Annotated[str, typer.Option(help="Id of the evidence of the consent.")],
+    reason: Annotated[
+        str, typer.Option(help="Why the shopper owes it; with --payment one of the three reasons.")
+    ],
+    consent_given_at: Annotated[
+        str | None, typer.Option(help="When the shopper agreed (RFC 3339).")
+    ] = None,
+    consent_evidence: Annotated[
+        str | None, typer.Option(help="Id of the evidence of the consent.")
+    ] = None,
     amount: Amount = None,
-    rebill_id: Annotated[str | None, typer.Option("--id", help="The rebill's own id.")] = None,
+    rebill_id: Annotated[
+        str | None, typer.Option("--id", help="The rebill's own id, of a dispute.")
+    ] = None,
+    payment: Annotated[
+        str | None, typer.Option(help="The debit (DB) to charge on, outside of a dispute.")
+    ] = None,
+    merchant: Annotated[str | None, typer.Option(help="Merchant id, with --payment.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Charge the shopper again after a lost dispute."""
+    """Charge the shopper again: after a lost dispute, or on a debit (--payment)."""
+    if payment is not None:
+        if merchant is None or amount is None:
+            raise typer.BadParameter("--payment needs --merchant and --amount")
+        request_rebill(
+            own,
+            payment_id=payment,
+            merchant=merchant,
+            amount=amount,
+            reason=reason,
+            by=by,
+            as_json=as_json,
+        )
+        return
+    if consent_given_at is None or consent_evidence is None:
+        raise typer.BadParameter("a dispute needs --consent-given-at and --consent-evidence")
     command = _with_money(
         messages.RequestRebill,
-        dispute_id,
+        own,
         amount,
         requested_by=by,
         reason=reason,
         consent={"given_at": consent_given_at, "evidence_id": consent_evidence},
         rebill_id=rebill_id,
     )
-    give(dispute_id, "request_rebill", command, as_json=as_json)
+    give(own, "request_rebill", command, as_json=as_json)
 
 
 def resolve(
-    dispute_id: str,
+    owner: Annotated[
+        str, typer.Argument(help="The dispute, or preauthorization/ID, refund/ID, payout/ID ...")
+    ],
     operation_key: str,
     resolution: Resolution,
     by: By,
@@ -110,4 +142,8 @@ def resolve(
         resolved_by=by,
         proof=proof,
     )
-    give(dispute_id, "resolve_operation", command, as_json=as_json)
+    kind, _, own = owner.partition("/")
+    if own:
+        give_payment(payment_kind(kind), own, "resolve_operation", command, as_json=as_json)
+    else:
+        give(owner, "resolve_operation", command, as_json=as_json)

@@ -18,9 +18,11 @@ from disputes.errors import InvalidMessage
 from disputes.money import Money
 from disputes.settings import Settings
 from disputes.store.engine import Store, open_store
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.register import SqlRegister
 from starter.client import DisputeDesk
 from starter.endpoints import with_running_stack
+from starter.payment_desk import PaymentDesk
 from workflows.connection import connect
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -35,9 +37,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Office:
-    """The desk, and the database behind it."""
+    """The desks, and the database behind them."""
 
     desk: DisputeDesk
+    payments: PaymentDesk
     store: Store
 
 
@@ -59,7 +62,9 @@ async def office() -> AsyncIterator[Office]:
     store = open_store(settings.database_url)
     try:
         client = await connect(env)
-        yield Office(DisputeDesk(client, SqlRegister(store), settings.task_queue), store)
+        register, queue = SqlRegister(store), settings.task_queue
+        payments = PaymentDesk(client, register, PaymentReads(store), queue)
+        yield Office(DisputeDesk(client, register, queue), payments, store)
     finally:
         store.close()
 
@@ -70,6 +75,16 @@ def at_desk(work: Callable[[DisputeDesk], Awaitable[T]]) -> T:
     async def run() -> T:
         async with office() as opened:
             return await work(opened.desk)
+
+    return asyncio.run(run())
+
+
+def at_payment_desk(work: Callable[[PaymentDesk], Awaitable[T]]) -> T:
+    """Do ``work`` with the desk of payments' own workflows and give its result."""
+
+    async def run() -> T:
+        async with office() as opened:
+            return await work(opened.payments)
 
     return asyncio.run(run())
 
@@ -89,6 +104,14 @@ async def money(desk: DisputeDesk, case_id: str, text: str | None) -> dict[str, 
         currency = (await desk.status(case_id)).currency
     if not currency:
         raise InvalidMessage({"amount": 'needs its currency, for the case has none: "92.00 EUR"'})
+    return message(Money, amount=amount, currency=currency).model_dump()
+
+
+def full_money(text: str) -> dict[str, str]:
+    """Money of an option that names its currency; ``InvalidMessage`` for one that does not."""
+    amount, _, currency = text.partition(" ")
+    if not currency:
+        raise InvalidMessage({"amount": 'needs its currency: "92.00 EUR"'})
     return message(Money, amount=amount, currency=currency).model_dump()
 
 

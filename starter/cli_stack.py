@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ from workflows.schedule import prepare_schedule
 SOME_REJECTED = 3
 
 
+class Scenario(StrEnum):
+    """The stories that the demo can tell."""
+
+    PREAUTH = "preauth"
+    REFUND = "refund"
+    REBILL = "rebill"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("demo")(demo)
@@ -38,13 +47,20 @@ def demo(
     feed: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Another feed to play.")
     ] = None,
+    scenario: Annotated[
+        Scenario | None, typer.Option(help="Tell one story instead, with virtual dates.")
+    ] = None,
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Play the example feed through the whole engine and check the money."""
-    from starter.demo import run  # noqa: PLC0415 - only this command needs the stack
+    """Play the example feed through the whole engine and check the money; or tell a story."""
+    from starter.demo import run, tell  # noqa: PLC0415 - only this command needs the stack
 
+    if scenario is not None:
+        if feed is not None or as_json:
+            raise typer.BadParameter("a story takes neither --feed nor --json")
+        raise typer.Exit(asyncio.run(tell(scenario.value, keep=keep)))
     raise typer.Exit(asyncio.run(run(feed=feed, keep=keep, as_json=as_json)))
 
 

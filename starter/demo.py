@@ -6,7 +6,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,15 +17,20 @@ from rich.console import Console
 from disputes.errors import Unreachable
 from disputes.store import open_store
 from disputes.store.intake import IntakeBook
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.register import SqlRegister
 from starter.cli_office import print_json
 from starter.client import DisputeDesk
+from starter.demo_clock import Clocks
 from starter.demo_player import Played, Player
 from starter.demo_report import DemoReport, Position, report_of
 from starter.demo_script import EXAMPLES, Script, read_script
 from starter.demo_show import Stage, show
+from starter.demo_stories import STORIES
+from starter.demo_story import Teller
 from starter.embedded import embedded_stack
 from starter.intake import Intake
+from starter.payment_desk import PaymentDesk
 from starter.stack import Stack
 
 #: Reads are not limited: cases live too fast for two a minute.
@@ -58,24 +64,77 @@ async def run(feed: Path | None = None, *, as_json: bool = False, keep: bool = F
         kept = False
         raise
     finally:
-        if kept:
-            sys.stderr.write(f"databases are in {folder}, logs in {folder / 'logs'}\n")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        _leave(folder, keep=kept)
 
 
-async def _report(folder: Path, script: Script) -> DemoReport:
+async def tell(scenario: str, *, keep: bool = False) -> int:
+    """Tell one of the stories of ``demo_stories``; 0 when the books add up, else 1.
+
+    Args:
+        scenario: its name.
+        keep: keep the folder with databases and logs; it is always kept when something fails.
+
+    Raises:
+        Unreachable: a part of the stack did not start, or went away.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="disputes-demo-"))
+    problems = ["interrupted"]
+    try:
+        async with _stack(folder) as stack:
+            problems = await _story(stack, scenario)
+        return int(bool(problems))
+    except asyncio.CancelledError:  # somebody has seen enough
+        problems = []
+        raise
+    finally:
+        _leave(folder, keep=keep or bool(problems))
+
+
+async def _story(stack: Stack, scenario: str) -> list[str]:
+    store = open_store(stack.settings.database_url)
+    register, queue = SqlRegister(store), stack.settings.task_queue
+    try:
+        async with _sandbox(stack) as http:
+            teller = Teller(
+                client=stack.client,
+                desk=PaymentDesk(stack.client, register, PaymentReads(store), queue),
+                cases=DisputeDesk(stack.client, register, queue),
+                store=store,
+                sandbox=http,
+                clocks=Clocks(stack.client),
+            )
+            await STORIES[scenario](teller)
+            return await teller.ends()
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def _stack(folder: Path) -> AsyncIterator[Stack]:
+    """A stack whose workflows' clocks may run ahead, told of while it starts."""
     starting = Console(stderr=True).status("starting Temporal, the sandbox gateway and a worker")
     starting.start()
     try:
         async with embedded_stack(
             folder, env=_env(os.environ), time_skipping=True, sandbox_args=_SANDBOX_ARGS
         ) as stack:
-            await _book_payments(stack, script)
             starting.stop()
-            return await play(stack, script)
+            yield stack
     finally:
         starting.stop()
+
+
+def _leave(folder: Path, *, keep: bool) -> None:
+    if keep:
+        sys.stderr.write(f"databases are in {folder}, logs in {folder / 'logs'}\n")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _report(folder: Path, script: Script) -> DemoReport:
+    async with _stack(folder) as stack:
+        await _book_payments(stack, script)
+        return await play(stack, script)
 
 
 def _env(env: Mapping[str, str]) -> dict[str, str]:

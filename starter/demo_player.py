@@ -3,16 +3,16 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from disputes.decode import canonical, decode
 from disputes.errors import Refusal, Unreachable
 from starter.client import DisputeDesk
+from starter.demo_clock import Clocks
 from starter.demo_script import DeskLine, FeedLine, Script
 from starter.feed_file import RejectedLine
 from starter.intake import Intake, Outcome
@@ -23,11 +23,6 @@ from workflows.messages import COMMANDS
 _AT_ONCE = 12
 #: Longer than the longest tail: what is open after it does not end by itself.
 _TO_THE_END = timedelta(days=730)
-_POLL_S = 0.02
-#: Wall time in which a case comes to any moment of its own, on a busy machine too.
-_REACHED_WITHIN_S = 120.0
-
-Handle = WorkflowHandle[Any, Any]
 
 
 @dataclass(slots=True)
@@ -66,7 +61,7 @@ class Player:
 
     def __init__(self, client: Client, desk: DisputeDesk, intake: Intake, watcher: Watcher) -> None:
         self._client = client
-        self._skipper = TimeSkipper(client)
+        self._clocks = Clocks(client)
         self._desk = desk
         self._intake = intake
         self._watcher = watcher
@@ -102,48 +97,17 @@ class Player:
         handle = self._client.get_workflow_handle(dispute_workflow_id(case_id))
         try:
             for act in acts:
-                await self._reach(handle, act.at)
+                await self._clocks.reach(handle, act.at)
                 if isinstance(act, FeedLine):
                     await self._line(act, act.at)
                 else:
                     await self._command(act)
                     self._watcher.told(case_id, act.command)
-            if await self._reach(handle, max(act.at for act in acts) + _TO_THE_END):
+            if await self._clocks.reach(handle, max(act.at for act in acts) + _TO_THE_END):
                 self._played.problems.append(f"{case_id} does not end by itself")
         except TimeoutError:
             self._played.problems.append(f"{case_id} did not come to rest")
         self._watcher.closed(case_id)
-
-    async def _reach(self, handle: Handle, moment: datetime) -> bool:
-        """Bring a case's clock to ``moment``; false when the case does not run."""
-        async with asyncio.timeout(_REACHED_WITHIN_S):
-            clock = await self._quiet_clock(handle)
-            if clock is None:
-                return False
-            return clock >= moment or await self._skipper.fast_forward(handle, moment - clock)
-
-    async def _quiet_clock(self, handle: Handle) -> datetime | None:
-        """A case's time once it only waits; ``None`` when it does not run.
-
-        Time does not pass while an activity runs, so a fast-forward would begin from nowhere.
-        """
-        while True:
-            try:
-                described = await handle.describe()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
-            if described.status is not WorkflowExecutionStatus.RUNNING:
-                return None
-            case = described.raw_description
-            if not case.pending_activities and not case.HasField("pending_workflow_task"):
-                break
-            await asyncio.sleep(_POLL_S)
-        skipped = case.workflow_extended_info
-        if not skipped.HasField("time_skipping_info"):
-            return datetime.now(UTC)  # its clock has never run ahead
-        return skipped.time_skipping_info.current_time.ToDatetime(tzinfo=UTC)
 
     async def _line(self, line: FeedLine, now: datetime) -> None:
         result = await self._intake.take_line(line.text, now)

@@ -2,7 +2,7 @@
 
 from sqlmodel import col, select
 
-from disputes.notices import Audience, Notice
+from disputes.notices import Notice
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.tables import NoticeRow
 
@@ -19,7 +19,7 @@ class SqlNotices:
             insert_once(session, NoticeRow(**notice.model_dump(), told_at=wire_now(session)))
 
     def told(
-        self, *, audience: Audience | None = None, after: str | None = None, limit: int = 100
+        self, *, audience: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Notice]:
         """Messages in the order in which they were told.
 

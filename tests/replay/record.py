@@ -14,6 +14,7 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 
 from starter.temporal_server import start_temporal
+from tests.replay.payment_shapes import PAYMENT_SHAPES, ended
 from tests.replay.shapes import SHAPES
 from tests.support.engine import Engine, run_engine
 from tests.support.sandbox import run_sandbox
@@ -50,6 +51,10 @@ async def record(engine: Engine, folder: Path) -> None:
         dispute = await shape(engine, shape.__name__)
         await dispute.result()
         write(folder, shape.__name__, await dispute.case.fetch_history())
+    for of_payment in PAYMENT_SHAPES:
+        own = await of_payment(engine)
+        await ended(own)
+        write(folder, of_payment.__name__, await own.case.fetch_history())
 
 
 async def main() -> None:

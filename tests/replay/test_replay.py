@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,20 +14,39 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import NondeterminismError, SandboxImportNotificationPolicy
 
 from disputes import card_data
+from tests.replay import twin
+from tests.replay.payment_shapes import PAYMENT_SHAPES
 from tests.replay.record import HISTORIES
 from tests.replay.shapes import SHAPES
-from tests.replay.twin import ChangedWorkflow
 from workflows.dispute import DisputeWorkflow
+from workflows.payout import PayoutWorkflow
+from workflows.preauthorization import PreAuthorizationWorkflow
+from workflows.rebill import RebillWorkflow
+from workflows.refund import RefundWorkflow
 
 RECORDED = sorted(HISTORIES.glob("*/*.json"))
+_OURS = (
+    DisputeWorkflow,
+    PreAuthorizationWorkflow,
+    RefundWorkflow,
+    PayoutWorkflow,
+    RebillWorkflow,
+)
+_CHANGED = (
+    twin.ChangedDispute,
+    twin.ChangedPreAuthorization,
+    twin.ChangedRefund,
+    twin.ChangedPayout,
+    twin.ChangedRebill,
+)
 
 
-def replayer(workflow: type[DisputeWorkflow]) -> Replayer:
+def replayer(workflows: Sequence[type]) -> Replayer:
     """A replayer as strict as the worker, with its data converter."""
     policy = SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     restrictions = SandboxRestrictions.default.with_import_notification_policy(policy)
     return Replayer(
-        workflows=[workflow],
+        workflows=workflows,
         data_converter=pydantic_data_converter,
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
     )
@@ -35,7 +54,8 @@ def replayer(workflow: type[DisputeWorkflow]) -> Replayer:
 
 def history(path: Path) -> WorkflowHistory:
     events = json.loads(path.read_text())
-    return WorkflowHistory.from_json(f"dispute/{path.stem}", events)
+    started = events["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], events)
 
 
 def name(path: Path) -> str:
@@ -44,18 +64,20 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", RECORDED, ids=name)
 async def test_a_recorded_case_replays(path: Path) -> None:
-    await replayer(DisputeWorkflow).replay_workflow(history(path))
+    await replayer(_OURS).replay_workflow(history(path))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=name)
 async def test_a_changed_case_is_found_out(path: Path) -> None:
     """Were this to pass, the test above would prove nothing."""
     with pytest.raises(NondeterminismError):
-        await replayer(ChangedWorkflow).replay_workflow(history(path))
+        await replayer(_CHANGED).replay_workflow(history(path))
 
 
 def test_every_shape_is_recorded() -> None:
-    assert {path.stem for path in RECORDED} >= {shape.__name__ for shape in SHAPES}
+    assert {path.stem for path in RECORDED} >= {
+        shape.__name__ for shape in (*SHAPES, *PAYMENT_SHAPES)
+    }
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -245,3 +245,24 @@ def test_a_payment_that_no_list_has_is_booked_as_disputed(tmp_path: Path) -> Non
     (payment,) = script.payments
     assert (payment.payment_id, payment.amount, payment.currency) == ("e" * 32, "92.00", "EUR")
     assert len(script.acts["D-1001"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        ("preauth", ["capture of 92.00 EUR settled", "35.00 EUR has lapsed", "authorized anew as"]),
+        ("refund", ["RF settled", "no_route", "CD settled", "holds the money", "should arrive by"]),
+        ("rebill", ["RB settled", "only 2.00 EUR may be charged", "D-2 is won"]),
+    ],
+)
+async def test_a_story_is_told_with_virtual_dates_and_ends_balanced(
+    tmp_path: Path, scenario: str, told: list[str]
+) -> None:
+    env = {**os.environ, **ELSEWHERE, "TMPDIR": str(tmp_path)}
+    done = await disputes("demo", "--scenario", scenario, env=env)
+    assert done.code == 0, done.err
+    for words in [*told, "balanced, and the acquirer's account is the gateway's own"]:
+        assert words in done.out
+    later = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
+    assert later in done.out or scenario == "refund"
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
