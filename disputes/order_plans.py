@@ -52,6 +52,11 @@ def supported(order: Order) -> None:
 
 def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
     payment = _known(order)
+    if request.dispute_id not in (None, *_position(payment).open_disputes):
+        # Its id would stand with the refund, in the books of a case that has no part in it.
+        raise InvalidMessage(
+            {"dispute_id": "is no undecided dispute on this payment: leave it out"}
+        )
     if payment.entry_type is PaymentType.CD:
         # What a payout gave is taken back by RF, never by a second payout.
         _within(order, _position(payment).left_minor, "is left of the payout")

@@ -181,6 +181,10 @@ _CASES = {
         _order(_refund(dispute_id="D-1"), _payment(open_disputes=("D-1", "D-2"))),
         refusal=(MoneyHeld, "holds the money"),
     ),
+    "of another dispute": _Case(
+        _order(_refund(dispute_id="D-2"), _payment()),
+        refusal=(InvalidMessage, "dispute_id: is no undecided dispute on this payment"),
+    ),
     "after a chargeback": _Case(_order(_refund(), _payment(charged_back=True)), (_P.REFUND, 2000)),
     "after a chargeback, where it is not possible": _Case(
         _order(_refund(), _payment(charged_back=True), _without(refund_after_chargeback=False)),

@@ -88,6 +88,30 @@ async def test_a_rebill_after_a_dispute_is_carried_out_by_its_case(engine: Engin
     await dispute.money_is(acquirer=92_00)
 
 
+async def test_a_rebill_in_doubt_ends_as_its_case_learns(engine: Engine) -> None:
+    """A person settles it at the case; the rebill hears of it by itself."""
+    dispute = await Dispute.lost(engine)
+    assert await dispute.days_pass(2)
+    match = {"payment_type": "RB", "payment_id": dispute.payment}
+    await engine.sandbox.arm("result_code", match=match, code="000.400.030")
+    own = await Rebill.asked(
+        engine,
+        dispute.payment,
+        reason="unjustified_chargeback",
+        dispute_id=dispute.id,
+        consent=CONSENT,
+        amount=eur("92.00"),
+    )
+    await own.until(state="in_doubt")
+    doubt = {"resolved_by": "ben", "proof": "the acquirer's list of today"}
+    key = f"dispute:{dispute.id}:rebill:{own.id}"
+    await dispute.update(
+        "resolve_operation", {"operation_key": key, "resolution": "happened", **doubt}
+    )
+    await dispute.until(rebilled="92.00")
+    assert (await own.result()).state == "settled"
+
+
 async def test_a_rebill_of_a_dispute_that_is_not_lost_is_refused_by_its_case(
     engine: Engine,
 ) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from disputes.store.notices import SqlNotices
 from disputes.store.payment_register import SqlPaymentRegister
+from disputes.store.reads import Reads
 from tests.support.engine import Engine
 from tests.support.plans import REGISTRATION
 from tests.support.waiting import until
@@ -75,6 +76,14 @@ async def test_a_dispute_that_holds_the_money_refuses_it_but_its_own(engine: Eng
     own = await Refund.asked(engine, dispute.payment, dispute_id=dispute.id)
     assert (await own.result()).state == "settled"
     assert await own.book() == ["DB", "RF"]
+
+
+async def test_a_dispute_that_is_not_on_the_payment_is_named_in_vain(engine: Engine) -> None:
+    own = await Refund.asked(engine, dispute_id="D-of-nobody")
+    kind, details = await refused(own.case.result())
+    assert (kind, list(details["fields"])) == ("InvalidMessage", ["dispute_id"])
+    assert Reads(engine.store).status("D-of-nobody") is None
+    assert await own.book() == ["DB"]
 
 
 def _known(dispute: Dispute) -> tuple[object, ...]:
