@@ -73,6 +73,7 @@ class Settings(BaseModel):
             default 120. Half of it is a request's deadline to leave, so it must be at least
             twice the timeout.
         policy_file: path of the merchant's policy; without one, the built-in policy.
+        api_keys_file: path of the TOML file of the HTTP API's keys; without one, no API.
     """
 
     model_config = ConfigDict(
@@ -97,6 +98,7 @@ class Settings(BaseModel):
     gateway_queries_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = None
     gateway_settle_window_s: _Seconds = 120.0
     policy_file: _Text | None = None
+    api_keys_file: _Text | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], *, needs_gateway: bool = False) -> Self:

@@ -141,6 +141,7 @@ def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
     row.payment_id = status.payment_id
     row.network = status.network
     row.reason_code = status.reason_code
+    row.arn = case.notice.arn if case.notice else None
     row.stage = status.stage
     row.status = status.status
     row.finality = status.finality
@@ -150,6 +151,7 @@ def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
     row.next_deadline = status.next_deadline
     row.assignee = status.assignee
     row.needs_attention = bool(status.attention)
+    row.waiting_approvals = len(status.approvals)
     row.status_json = status.model_dump_json()
 
 
