@@ -22,7 +22,7 @@ def serve(env: Mapping[str, str], host: str, port: int) -> None:
         Unreachable: no database answers.
     """
     app = make_app(env)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     address, bound = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     sys.stdout.write(f"{SAYS}http://{shown}:{bound}\n")
@@ -39,7 +39,8 @@ def serve(env: Mapping[str, str], host: str, port: int) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for the API; ``ConfigurationError`` where the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle off only where it knows that the socket speaks TCP.
     listener = socket.socket(family, proto=socket.IPPROTO_TCP)
