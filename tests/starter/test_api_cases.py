@@ -66,14 +66,14 @@ async def test_a_case_is_opened_once_and_shown_at_once(api: Api, engine: Engine)
 async def test_stored_and_live_say_the_same(api: Api, engine: Engine) -> None:
     path, _ = await _opened(api, engine)
     viewer = await api.as_("eve")
-    live, stored = (
+    live, stored = [
         (await viewer.get(path + how)).json() | {"sequence": 0} for how in ("?live=true", "")
-    )
+    ]
     assert stored == live
     # What the gateway answered is recorded with the case's next step.
-    recorded, told = (
+    recorded, told = [
         (await viewer.get(f"{path}/timeline{how}")).json()["items"] for how in ("", "?live=true")
-    )
+    ]
     assert recorded[0]["what"] == "opened"
     assert recorded == told[: len(recorded)]
 
