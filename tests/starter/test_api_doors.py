@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.types import Receive, Scope, Send
 
 from disputes.errors import ConfigurationError
-from starter.api.guard import MAX_BODY_BYTES
+from starter.api.guard import MAX_BODY_BYTES, Guard
 from starter.api.keys import KeyRing, Role, entry_of
+from starter.api.metrics import Metrics
 from tests.support.api import Api, key_of, run_api
 from tests.support.command import disputes
 from tests.support.engine import Engine
@@ -193,6 +195,20 @@ async def test_health_needs_no_key_and_counts_name_no_case(api: Api) -> None:
     )
     assert line in counted
     assert "D-never-seen" not in counted
+
+
+async def test_a_fault_of_ours_is_not_known_and_its_text_stays_inside(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ValueError(CARD)
+
+    transport = httpx.ASGITransport(Guard(broken, Metrics()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        answer = await client.get("/")
+    _is_problem(answer, 503, "Unreachable")
+    assert "ValueError at" in caplog.text
+    assert CARD not in caplog.text + answer.text
 
 
 def test_a_file_of_keys_is_refused_with_the_place_and_never_the_value(tmp_path: Path) -> None:
