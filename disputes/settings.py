@@ -98,6 +98,7 @@ class Settings(BaseModel):
         policy_file: path of the merchant's policy; without one, the built-in policy.
         webhook_keys: comma-separated keys (64 hex digits) that notifications may be sealed with,
             the old one beside the new during a rotation; none: no webhook is taken. Never shown.
+        api_keys_file: path of the TOML file of the HTTP API's keys; without one, no API.
     """
 
     model_config = ConfigDict(
@@ -123,6 +124,7 @@ class Settings(BaseModel):
     gateway_settle_window_s: _Seconds = 120.0
     policy_file: _Text | None = None
     webhook_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_webhook_keys)] = ()
+    api_keys_file: _Text | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], *, needs_gateway: bool = False) -> Self:

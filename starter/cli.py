@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from disputes.errors import ConfigurationError, Refusal, Unreachable
 from starter import (
+    cli_api,
     cli_bank,
     cli_case,
     cli_ledger,
@@ -41,6 +42,7 @@ for part in (
     cli_orders,
     cli_bank,
     cli_ledger,
+    cli_api,
 ):
     part.register(app)
 
@@ -76,3 +78,7 @@ def _end(code: int, reason: str | None = None) -> NoReturn:
     sys.stderr.flush()
     # The SDK's threads abort about one interpreter in ten that finalizes: the code would be theirs.
     os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,8 @@ import typer
 from disputes.errors import NotFound
 from disputes.rulebook import load
 from disputes.status import CaseStatus, TimelineEntry
-from disputes.store.reads import CaseFilter, Reads
+from disputes.store.listing import CaseFilter
+from disputes.store.reads import Reads
 from disputes.vocabulary import Flow, Network, Stage, Status
 from starter.cli_office import AsJson, at_desk, database, print_json
 from starter.cli_orders import payment_kind, show_order
@@ -38,7 +39,9 @@ def list_cases(
     network: Annotated[Network | None, typer.Option()] = None,
     assignee: Annotated[str | None, typer.Option()] = None,
     due_before: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
-    search: Annotated[str | None, typer.Option("--q", help="Part of an id or code.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--q", help="How an id begins; or a payment id, ARN or code.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     *,
     as_json: AsJson = False,

@@ -68,11 +68,14 @@ def up(
     temporal_port: Annotated[int, typer.Option(min=0, max=65535)] = 7233,
     temporal_ui_port: Annotated[int, typer.Option(min=0, max=65535)] = 8233,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    api_port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=16)] = 1,
 ) -> None:
     """Run the whole stack until Ctrl-C; port 0 takes a free one."""
     note(f"starting the stack of {STACK_FOLDER}; its logs are in {STACK_FOLDER}/logs")
-    ports = Ports(temporal=temporal_port, temporal_ui=temporal_ui_port, gateway=gateway_port)
+    ports = Ports(
+        temporal=temporal_port, temporal_ui=temporal_ui_port, gateway=gateway_port, api=api_port
+    )
     try:
         asyncio.run(_serve(ports, workers))
     except ConfigurationError as error:
@@ -80,6 +83,7 @@ def up(
             temporal_port: "--temporal-port",
             temporal_ui_port: "--temporal-ui-port",
             gateway_port: "--gateway-port",
+            api_port: "--api-port",
         }
         for port, option in options.items():
             if str(error).startswith(f"port {port} "):
@@ -103,6 +107,8 @@ def _announce(endpoints: Endpoints) -> None:
     names = {
         "Temporal": endpoints.temporal,
         "Temporal's pages": endpoints.temporal_ui,
+        "API": endpoints.api,
+        "its key": endpoints.api_key and f"api_key in {STACK_FOLDER / 'endpoints.json'}",
         "gateway": endpoints.gateway,
         "database": endpoints.database,
     }

@@ -11,7 +11,8 @@ from disputes.money import to_decimal, to_minor
 from disputes.status import CaseStatus, TimelineEntry
 from disputes.store.engine import Store
 from disputes.store.ledger import LedgerBook, Unmirrored
-from disputes.store.reads import CaseFilter, OperationLine, Reads
+from disputes.store.listing import CaseFilter
+from disputes.store.reads import OperationLine, Reads
 from disputes.vocabulary import Finality, OperationState, Status
 from starter.demo_player import Played
 from starter.demo_script import Script

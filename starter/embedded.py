@@ -16,6 +16,7 @@ from temporalio.client import Client
 from disputes.errors import ConfigurationError
 from disputes.settings import Settings
 from disputes.store.migrations import migrate
+from starter.local_api import start_api, write_private
 from starter.processes import LOOPBACK, Child, claim_port
 from starter.stack import Endpoints, Ports, Stack, log_file
 from starter.temporal_server import TemporalServer, start_temporal
@@ -93,6 +94,8 @@ async def embedded_stack(
         )
         for _ in range(workers):
             await stack.start_worker()
+        if ports.api is not None:
+            stack.endpoints = await start_api(stack, ports.api)
         exits.enter_context(_announced(folder, stack.endpoints))
         yield stack
 
@@ -159,7 +162,7 @@ def _announced(folder: Path, endpoints: Endpoints) -> Iterator[None]:
     """``endpoints.json`` exists while the stack runs, and is never half written."""
     file = folder / ENDPOINTS_FILE
     draft = file.with_suffix(".draft")
-    draft.write_text(endpoints.model_dump_json(indent=2) + "\n")
+    write_private(draft, endpoints.model_dump_json(indent=2) + "\n")
     draft.replace(file)
     try:
         yield

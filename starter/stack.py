@@ -19,11 +19,12 @@ from starter.processes import Child
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports on the loopback address; 0 takes a free one."""
+    """TCP ports on the loopback address; 0 takes a free one, and without one there is no API."""
 
     temporal: int = 0
     temporal_ui: int = 0
     gateway: int = 0
+    api: int | None = None
 
 
 class Endpoints(BaseModel):

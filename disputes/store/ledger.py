@@ -1,6 +1,8 @@
 """Reading the ledger: positions, statements, and what is unmirrored."""
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, literal, or_
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, or_, tuple_
 from sqlalchemy import select as select_values
 from sqlmodel import col, select
 
@@ -9,7 +11,7 @@ from disputes.ledger import Account
 from disputes.store.engine import Store
 from disputes.store.postings import signed_moves
 from disputes.store.records import ADOPTED
-from disputes.store.tables import LedgerRow, OperationRow, PaymentRow
+from disputes.store.tables import LedgerRow, OperationRow, PaymentRow, UtcMoment
 from disputes.store.verification import BookDifference, differences
 
 
@@ -101,6 +103,36 @@ class LedgerBook:
                 .order_by(col(LedgerRow.id))
             )
             return [LedgerLine.model_validate(row.model_dump()) for row in rows]
+
+    def entries(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        merchants: tuple[str, ...] | None = None,
+        after: tuple[datetime, int] | None = None,
+        limit: int = 1000,
+    ) -> list[LedgerLine]:
+        """A page of the postings of a window, in the order of their moments.
+
+        Args:
+            since: first moment, case time in UTC.
+            until: first moment after the window.
+            merchants: only their books; ``None``: all.
+            after: moment and id of the last posting of the page before.
+            limit: how many at most.
+        """
+        order = (col(LedgerRow.moment), col(LedgerRow.id))
+        query = select(LedgerRow).where(order[0] >= since, order[0] < until)
+        if merchants is not None:
+            query = query.where(col(LedgerRow.merchant_id).in_(merchants))
+        if after is not None:
+            moment, number = after
+            place = tuple_(literal(moment, UtcMoment()), literal(number))
+            query = query.where(tuple_(*order) > place)
+        with self._store.read() as session:
+            rows = session.exec(query.order_by(*order).limit(limit)).all()
+        return [LedgerLine.model_validate(row.model_dump()) for row in rows]
 
     def unmirrored(self) -> list[Unmirrored]:
         """What stands on ``unmirrored``, line by line for each dispute."""

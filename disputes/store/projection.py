@@ -152,6 +152,7 @@ def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
     row.next_deadline = status.next_deadline
     row.assignee = status.assignee
     row.needs_attention = bool(status.attention)
+    row.waiting_approvals = len(status.approvals)
     row.status_json = status.model_dump_json()
 
 

@@ -1,44 +1,21 @@
 """Lists and single cases for people and programs; reads only."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from sqlalchemy import ColumnElement, UnaryExpression
-from sqlmodel import col, or_, select
+from sqlalchemy import literal, tuple_
+from sqlmodel import bindparam, col, or_, select
 
 from disputes.events import CaseEvent
 from disputes.fields import Durable, Moment
+from disputes.notice import DisputeNotice
 from disputes.status import CaseStatus, TimelineEntry, timeline_of
 from disputes.store.engine import Store
+from disputes.store.listing import CaseFilter, CasePage, case_page
 from disputes.store.placeholders import meant
 from disputes.store.projection import load_case, stored_events
-from disputes.store.tables import CaseRow, OperationRow
+from disputes.store.register import DISPUTE
+from disputes.store.tables import CaseRow, Claim, OperationRow, PaymentRow, UtcMoment
 from disputes.vocabulary import OperationState
-
-_ORDER: dict[str, UnaryExpression[datetime | None] | UnaryExpression[int]] = {
-    "next_deadline": col(CaseRow.next_deadline).asc().nulls_last(),
-    "updated_at": col(CaseRow.updated_at).desc(),
-    "amount": col(CaseRow.amount_minor).desc(),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFilter:
-    """Which cases to list; what is ``None`` does not narrow.
-
-    ``due_before``: whose next moment is earlier, UTC; ``q``: part of an id or reason code.
-    """
-
-    status: str | None = None
-    stage: str | None = None
-    merchant_id: str | None = None
-    network: str | None = None
-    assignee: str | None = None
-    due_before: datetime | None = None
-    q: str | None = None
-    sort: Literal["next_deadline", "updated_at", "amount"] = "next_deadline"
-    limit: int = 100
 
 
 class OperationLine(Durable):
@@ -65,6 +42,18 @@ class OperationLine(Durable):
     settled_at: Moment | None
 
 
+class PaymentFile(Durable):
+    """A payment with every operation on it, oldest first."""
+
+    payment_id: str
+    root_id: str
+    merchant_id: str
+    operations: tuple[OperationLine, ...]
+
+
+_STATUS = select(CaseRow.status_json).where(CaseRow.case_id == bindparam("case_id"))
+
+
 class Reads:
     """The read model."""
 
@@ -73,15 +62,13 @@ class Reads:
 
     def cases(self, wanted: CaseFilter) -> tuple[CaseStatus, ...]:
         """The cases that fit, in the order asked for, at most ``wanted.limit``."""
-        query = (
-            select(CaseRow.status_json)
-            .where(col(CaseRow.status_json).is_not(None), *_conditions(wanted))
-            .order_by(_ORDER[wanted.sort], col(CaseRow.case_id))
-            .limit(wanted.limit)
-        )
+        found = self.page(wanted).statuses
+        return tuple(CaseStatus.model_validate_json(status) for status in found)
+
+    def page(self, wanted: CaseFilter) -> CasePage:
+        """A page of the same as stored JSON, for doors that pass it on."""
         with self._store.read() as session:
-            found = session.exec(query).all()
-        return tuple(CaseStatus.model_validate_json(status) for status in found if status)
+            return case_page(session, wanted)
 
     def status(self, case_id: str) -> CaseStatus | None:
         """One case, by its id or a placeholder's that became its alias; ``None``: unknown."""
@@ -99,6 +86,100 @@ class Reads:
         with self._store.read() as session:
             return timeline_of(load_case(session, meant(session, case_id)))
 
+    def status_json(self, case_id: str) -> str | None:
+        """The stored status of a case, as it is; ``None`` where there is none (yet)."""
+        with self._store.read() as session:
+            return session.exec(_STATUS, params={"case_id": meant(session, case_id)}).one_or_none()
+
+    def sequence(self, case_id: str) -> int:
+        """Number of a case's newest event; 0 for none."""
+        with self._store.read() as session:
+            newest = select(CaseRow.sequence).where(CaseRow.case_id == meant(session, case_id))
+            return session.exec(newest).one_or_none() or 0
+
+    def merchant(self, case_id: str) -> str | None:
+        """The merchant of a case, also of one that was claimed a moment ago and has not begun."""
+        with self._store.read() as session:
+            case_id = meant(session, case_id)
+            row = session.get(CaseRow, case_id)
+            claim = session.get(Claim, f"{DISPUTE}{case_id}")
+        if row and row.merchant_id:
+            return row.merchant_id
+        return DisputeNotice.model_validate_json(claim.content).merchant_id if claim else None
+
+    def claimed(self, case_id: str) -> bool:
+        """Whether a notice has taken this id."""
+        with self._store.read() as session:
+            return session.get(Claim, f"{DISPUTE}{meant(session, case_id)}") is not None
+
+    def waiting(
+        self, *, merchants: tuple[str, ...] | None, after: str | None, limit: int
+    ) -> tuple[CaseStatus, ...]:
+        """Cases in which something waits for a second person, by their id.
+
+        Args:
+            merchants: only theirs; ``None``: everybody's.
+            after: go on after this case.
+            limit: how many at most.
+        """
+        case_id = col(CaseRow.case_id)
+        query = select(CaseRow.status_json).where(col(CaseRow.waiting_approvals) > 0)
+        if merchants is not None:
+            query = query.where(col(CaseRow.merchant_id).in_(merchants))
+        if after is not None:
+            query = query.where(case_id > after)
+        with self._store.read() as session:
+            found = session.exec(query.order_by(case_id).limit(limit)).all()
+        return tuple(CaseStatus.model_validate_json(status) for status in found if status)
+
+    def operations_after(
+        self,
+        *,
+        state: OperationState | None,
+        merchants: tuple[str, ...] | None,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> tuple[OperationLine, ...]:
+        """A page of gateway operations, oldest first; ``after``: moment and key of the last."""
+        order = (col(OperationRow.intended_at), col(OperationRow.key))
+        query = select(OperationRow)
+        if state is not None:
+            query = query.where(OperationRow.state == state.value)
+        if merchants is not None:
+            query = query.where(col(OperationRow.merchant_id).in_(merchants))
+        if after is not None:
+            moment, key = after
+            place = tuple_(literal(moment, UtcMoment()), literal(key))
+            query = query.where(tuple_(*order) > place)
+        with self._store.read() as session:
+            rows = session.exec(query.order_by(*order).limit(limit)).all()
+        return tuple(OperationLine.model_validate(row.model_dump()) for row in rows)
+
+    def payment(self, payment_id: str) -> PaymentFile | None:
+        """What the books have of a payment, by its root or a presented entry; ``None``: nothing."""
+        with self._store.read() as session:
+            known = session.get(PaymentRow, payment_id)
+            root = known.root_id if known else payment_id
+            entries = session.exec(
+                select(PaymentRow)
+                .where(or_(col(PaymentRow.root_id) == root, PaymentRow.payment_id == root))
+                .order_by(PaymentRow.payment_id)
+            ).all()
+            if not entries:
+                return None
+            places = {root, payment_id, *(entry.payment_id for entry in entries)}
+            rows = session.exec(
+                select(OperationRow)
+                .where(col(OperationRow.payment_id).in_(places))
+                .order_by(col(OperationRow.intended_at), col(OperationRow.key))
+            ).all()
+        return PaymentFile(
+            payment_id=payment_id,
+            root_id=root,
+            merchant_id=entries[0].merchant_id,
+            operations=tuple(OperationLine.model_validate(row.model_dump()) for row in rows),
+        )
+
     def operations(
         self, *, dispute_id: str | None = None, state: OperationState | None = None
     ) -> tuple[OperationLine, ...]:
@@ -111,22 +192,3 @@ class Reads:
         with self._store.read() as session:
             rows = session.exec(query.order_by(col(OperationRow.intended_at))).all()
         return tuple(OperationLine.model_validate(row.model_dump()) for row in rows)
-
-
-def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
-    columns = {
-        col(CaseRow.status): wanted.status,
-        col(CaseRow.stage): wanted.stage,
-        col(CaseRow.merchant_id): wanted.merchant_id,
-        col(CaseRow.network): wanted.network,
-        col(CaseRow.assignee): wanted.assignee,
-    }
-    conditions = [column == value for column, value in columns.items() if value is not None]
-    if wanted.due_before is not None:
-        conditions.append(col(CaseRow.next_deadline) < wanted.due_before)
-    if wanted.q:
-        searched = (CaseRow.case_id, CaseRow.payment_id, CaseRow.merchant_id, CaseRow.reason_code)
-        conditions.append(
-            or_(*(col(column).icontains(wanted.q, autoescape=True) for column in searched))
-        )
-    return conditions

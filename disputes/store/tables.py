@@ -66,13 +66,23 @@ class CaseRow(SQLModel, table=True):
 
     __tablename__ = "dispute_case"
     __table_args__ = (
-        Index("case_by_deadline", "next_deadline"),
-        Index("case_by_status", "status", "next_deadline"),
-        Index("case_by_merchant", "merchant_id", "status"),
+        # Lists go on after the last case shown: each filter's index has their order too.
+        Index("case_by_deadline", "next_deadline", "case_id"),
+        Index("case_by_status", "status", "next_deadline", "case_id"),
+        Index("case_by_merchant", "merchant_id", "next_deadline", "case_id"),
+        Index("case_by_stage", "stage", "next_deadline", "case_id"),
+        Index("case_by_network", "network", "next_deadline", "case_id"),
+        Index("case_by_assignee", "assignee", "next_deadline", "case_id"),
+        Index("case_by_reason", "reason_code", "next_deadline", "case_id"),
+        Index("case_by_update", "updated_at", "case_id"),
+        Index("case_by_amount", "amount_minor", "case_id"),
+        Index("case_by_approvals", "waiting_approvals", "case_id"),
         Index("case_by_payment", "payment_id"),
         Index("case_by_finality", "finality"),
         Index("case_by_gateway_reference", "gateway_reference"),
         Index("case_by_arn", "arn"),
+        # A prefix is found by bytes, whatever the database's collation is.
+        Index("case_by_prefix", "case_id", postgresql_ops={"case_id": "text_pattern_ops"}),
     )
 
     case_id: str = Field(primary_key=True)
@@ -92,6 +102,8 @@ class CaseRow(SQLModel, table=True):
     next_deadline: datetime | None = Field(default=None, sa_type=UtcMoment)
     assignee: str | None = None
     needs_attention: bool = False
+    #: requests that wait for a second person
+    waiting_approvals: int = 0
     #: of the newest event; 0: none yet, the row only holds the id or is a placeholder
     sequence: int = 0
     #: case time
@@ -177,6 +189,7 @@ class LedgerRow(SQLModel, table=True):
         Index("ledger_by_root", "root_id"),
         Index("ledger_by_entry", "entry_id"),
         Index("ledger_by_dispute", "dispute_id"),
+        Index("ledger_by_moment", "moment", "id"),
     )
 
     id: int | None = Field(
@@ -284,6 +297,24 @@ class NotificationRow(SQLModel, table=True):
     case_id: str | None = None
     attempts: int = 0
     due_at: datetime | None = Field(default=None, sa_type=UtcMoment)
+
+
+class ApiRequestRow(SQLModel, table=True):
+    """A request that came with an ``Idempotency-Key``, and its answer once it was carried out.
+
+    ``key_name``: of the API key; ``sha256``: of path and content; ``at``: wire time.
+    """
+
+    __tablename__ = "api_request"
+    __table_args__ = (Index("api_request_by_moment", "at"),)
+
+    key_name: str = Field(primary_key=True)
+    idempotency_key: str = Field(primary_key=True)
+    route: str = Field(primary_key=True)
+    sha256: str
+    at: datetime = Field(sa_type=UtcMoment)
+    status: int | None = None
+    body: str | None = None
 
 
 class QueryRow(SQLModel, table=True):

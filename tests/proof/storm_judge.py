@@ -8,7 +8,8 @@ from disputes.ledger import Account
 from disputes.reconciliation import FIRST, LAST, ReconciliationWindow
 from disputes.status import CaseStatus
 from disputes.store.ledger import LedgerBook
-from disputes.store.reads import CaseFilter, OperationLine, Reads
+from disputes.store.listing import CaseFilter
+from disputes.store.reads import OperationLine, Reads
 from disputes.vocabulary import OperationState
 from starter.reconciler import Reconciler
 from tests.proof.storm_ground import Ground

@@ -8,6 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
+import httpx
 from temporalio.client import ScheduleActionStartWorkflow
 
 from tests.support.command import disputes
@@ -16,7 +17,10 @@ from workflows.connection import connect
 from workflows.ids import RECONCILIATION_WORKFLOW, TASK_QUEUE
 from workflows.schedule import SCHEDULE_ID
 
-ANY_PORT = ("--temporal-port", "0", "--temporal-ui-port", "0", "--gateway-port", "0")
+ANY_PORT = (
+    *("--api-port", "0", "--temporal-port", "0"),
+    *("--temporal-ui-port", "0", "--gateway-port", "0"),
+)
 
 
 def _env() -> dict[str, str]:
@@ -33,6 +37,14 @@ async def _nightly(temporal: str) -> ScheduleActionStartWorkflow:
     action = described.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     return action
+
+
+async def _check_api(address: str, key: str) -> None:
+    """Whoever may read the stack's file may use its API."""
+    async with httpx.AsyncClient(base_url=address) as http:
+        assert (await http.get("/v1/disputes")).status_code == 401
+        answer = await http.get("/v1/disputes", headers={"Authorization": f"Bearer {key}"})
+        assert answer.json() == {"items": [], "next_cursor": None}
 
 
 async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
@@ -54,6 +66,8 @@ async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
         assert (await disputes("list", "--json", env=_env(), folder=tmp_path)).out == "[]\n"
         missing = await disputes("show", "D-1", env=_env(), folder=tmp_path)
         assert (missing.code, "no case" in missing.err) == (1, True)
+        await _check_api(named["api"], named["api_key"])
+        assert endpoints.stat().st_mode & 0o077 == 0
         nightly = await _nightly(named["temporal"])
         assert (nightly.workflow, nightly.task_queue) == (RECONCILIATION_WORKFLOW, TASK_QUEUE)
     finally:
@@ -61,7 +75,7 @@ async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
         out, _ = await process.communicate()
     assert process.returncode == 0
-    for address in (named["temporal"], named["temporal_ui"], named["gateway"]):
+    for address in (named["temporal"], named["temporal_ui"], named["gateway"], named["api"]):
         assert address in out.decode()
     assert not endpoints.exists()
 

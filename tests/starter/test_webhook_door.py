@@ -21,8 +21,9 @@ from disputes.events import Booked, CaseEvent
 from disputes.gateway.webhooks import MAX_BODY_BYTES
 from disputes.notification import placeholder_id
 from disputes.store.inbox import InboxState
+from disputes.store.listing import CaseFilter
 from disputes.store.operations import SqlOperationBook
-from disputes.store.reads import CaseFilter, Reads
+from disputes.store.reads import Reads
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 from starter.temporal_server import TemporalServer, start_temporal
 from tests.store.scene import START, entry

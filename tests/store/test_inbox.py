@@ -28,9 +28,10 @@ from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWin
 from disputes.store.database import connected, make_engine
 from disputes.store.engine import Store, open_store
 from disputes.store.inbox import Due, Inbox, InboxState
+from disputes.store.listing import CaseFilter
 from disputes.store.migrations import migrate
 from disputes.store.placeholders import Placeholders
-from disputes.store.reads import CaseFilter, Reads
+from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.tables import CaseRow

@@ -1,0 +1,47 @@
+"""Examples of the OpenAPI document; each is a body that the engine accepts."""
+
+from typing import Final
+
+MONEY: Final = {"amount": "92.00", "currency": "EUR"}
+NOTICE: Final = {
+    "dispute_id": "D-1001",
+    "merchant_id": "M-1",
+    "payment_id": "8ac7a4a09136ba2801913734d9e253d8",
+    "stage": "chargeback",
+    "network": "visa",
+    "reason_code": "13.1",
+    "amount": MONEY,
+    "received_at": "2026-11-02T09:30:00Z",
+    "processed_at": "2026-10-31",
+    "respond_by": "2026-12-02T00:00:00Z",
+}
+EVIDENCE: Final = {
+    "evidence_id": "EV-1",
+    "evidence_type": "delivery_confirmation",
+    "text": "Signed for on 2 October at 14:05.",
+}
+REBILL: Final = {
+    "reason": "the shopper kept the goods",
+    "consent": {"given_at": "2026-11-20T10:00:00Z", "evidence_id": "EV-2"},
+    "amount": MONEY,
+}
+RULING: Final = {
+    "ruling_id": "R-1",
+    "outcome": "merchant_won",
+    "decided_at": "2026-11-20T10:00:00Z",
+}
+NETWORK_EVENT: Final = {
+    "event_id": "E-1",
+    "kind": "pre_arbitration_opened",
+    "occurred_at": "2026-11-20T10:00:00Z",
+    "amount": MONEY,
+}
+HYPOTHETICAL: Final = {"ruling": RULING}
+RESOLUTION: Final = {
+    "resolution": "happened",
+    "proof": "the gateway's back office shows the entry",
+}
+FEED: Final = (
+    '{"event_id": "E-1", "type": "dispute.ruling", "dispute_id": "D-1001", "data": {"ruling_id":'
+    ' "R-1", "outcome": "merchant_won", "decided_at": "2026-11-20T10:00:00Z"}}\n'
+)

@@ -1,0 +1,102 @@
+"""What every route shares: the books, and the way to Temporal, which may be away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import Request
+from temporalio.client import Client
+
+from disputes.errors import ConfigurationError, NotFound, Unreachable
+from disputes.settings import Settings
+from disputes.store.engine import Store
+from disputes.store.ledger import LedgerBook
+from disputes.store.reads import Reads
+from disputes.store.register import SqlRegister
+from disputes.store.requests import RequestBook
+from starter.api.keys import ApiKey, KeyRing
+from starter.api.metrics import Metrics
+from starter.api.rates import RateLimit
+from starter.client import DisputeDesk
+from workflows.connection import connect
+
+#: After a server did not answer, the next requests are told so at once for this long.
+_GIVE_UP_S = 1.0
+#: Beyond the desk's own patience: it ends with a better word.
+_GRACE = timedelta(seconds=5)
+
+
+class Temporal:
+    """The Temporal server: connected at the first need, so that reads go on without it."""
+
+    def __init__(
+        self, env: Mapping[str, str], store: Store, task_queue: str, patience: timedelta
+    ) -> None:
+        self._env = dict(env)
+        self._register = SqlRegister(store)
+        self._task_queue = task_queue
+        self._patience = patience
+        self._client: Client | None = None
+        self._lock = asyncio.Lock()
+        self._failed: tuple[float, Exception] | None = None
+
+    async def client(self) -> Client:
+        """A client; ``Unreachable`` or ``ConfigurationError`` where there can be none."""
+        async with self._lock:
+            if self._client is None:
+                if self._failed and time.monotonic() - self._failed[0] < _GIVE_UP_S:
+                    raise self._failed[1]
+                try:
+                    self._client = await connect(self._env)
+                except (Unreachable, ConfigurationError) as error:
+                    self._failed = (time.monotonic(), error)
+                    raise
+            return self._client
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[DisputeDesk]:
+        """The desk, for as long as a caller may be kept waiting.
+
+        Raises:
+            Unreachable: nothing answers in time; what was asked for may still be carried out.
+        """
+        late = False
+        desk = DisputeDesk(
+            await self.client(), self._register, self._task_queue, patience=self._patience
+        )
+        try:
+            async with asyncio.timeout((self._patience + _GRACE).total_seconds()):
+                yield desk
+        except TimeoutError:
+            late = True
+        if late:
+            raise Unreachable("Temporal does not answer: what was asked for may yet be carried out")
+
+
+@dataclass(frozen=True)
+class ApiOffice:
+    """The parts of a running API."""
+
+    settings: Settings
+    keys: KeyRing
+    rates: RateLimit
+    store: Store
+    reads: Reads
+    ledger: LedgerBook
+    requests: RequestBook
+    temporal: Temporal
+    metrics: Metrics
+
+    def see(self, key: ApiKey, case_id: str) -> None:
+        """Refuse a case that is not of the key's merchants, as if it did not exist; blocks."""
+        if key.merchants is not None and not key.sees(self.reads.merchant(case_id)):
+            raise NotFound("there is no case with this id")
+
+
+def office_of(request: Request) -> ApiOffice:
+    """The office of the application that a request came to."""
+    office: ApiOffice = request.app.state.office
+    return office

@@ -1,0 +1,98 @@
+"""Requests with an ``Idempotency-Key`` are carried out once, on whatever replica they arrive.
+
+Kept is what succeeded. A refusal changed nothing: the same request may be right later. An answer
+that nobody heard (503) is found by asking again: the case knows its updates by their ids.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Header, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import AfterValidator, BaseModel, StringConstraints
+
+from disputes.decode import canonical, sha256
+from disputes.store.requests import Answer, RequestName
+from starter.api.keys import ApiKey
+from starter.api.office import office_of
+
+_JSON = "application/json"
+
+
+def _printable(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be printable ASCII")
+    return value
+
+
+IdempotencyKey = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+    | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Any text of your own, new for each command. Repeating a request with its key"
+        " within 24 hours does it once and gives the same answer.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that changes something.
+
+    Attributes:
+        request: as it came.
+        key: whose it is.
+        idempotency_key: the caller's own.
+        content: its JSON; the same key with another is a conflict.
+    """
+
+    request: Request
+    key: ApiKey
+    idempotency_key: str | None
+    content: BaseModel
+
+    @property
+    def id(self) -> str | None:
+        """What a case knows it by: the caller's key, told apart by API key and route."""
+        if self.idempotency_key is None:
+            return None
+        known_by = [self.key.name, self._route, self.idempotency_key]
+        return f"http-{sha256(canonical(known_by))[:40]}"
+
+    def own_id(self, prefix: str) -> str | None:
+        """An id for what the request makes, where it names none: the same whenever repeated."""
+        return self.id and f"{prefix}-{self.id.removeprefix('http-')}"
+
+    @property
+    def _route(self) -> str:
+        return f"{self.request.method} {self.request.scope['route'].path}"
+
+    async def once(self, name: str, work: Callable[[], Awaitable[Response]]) -> Response:
+        """Do ``work``, which is called ``name``, or give the answer that it had.
+
+        Raises:
+            Conflict: the key came before with another path or content.
+        """
+        if self.idempotency_key is None:
+            return await work()
+        book = office_of(self.request).requests
+        known_by = RequestName(self.key.name, self.idempotency_key, self._route)
+        content = canonical([self.request.url.path, name, self.content.model_dump(mode="json")])
+        known = await asyncio.to_thread(book.begin, known_by, sha256(content))
+        if known is not None:
+            replayed = {"Idempotency-Replayed": "true"}
+            return Response(known.body, known.status, replayed, media_type=_JSON)
+        response = await work()
+        answer = Answer(response.status_code, bytes(response.body).decode())
+        await asyncio.to_thread(book.end, known_by, answer)
+        return response
+
+
+def json_answer(content: object, status: int = 200) -> Response:
+    """An answer of plain JSON."""
+    if isinstance(content, BaseModel):
+        return Response(content.model_dump_json(), status, media_type=_JSON)
+    return JSONResponse(content, status)

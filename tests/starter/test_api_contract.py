@@ -1,0 +1,109 @@
+"""Whatever anybody sends by the OpenAPI document is answered as it says, and never by a fault."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.support.api import Api, run_api, secret_of
+from tests.support.engine import Engine
+
+# A feed is text to the generator: most of its lines are none that can be taken.
+schemathesis.serializer.alias("application/jsonl", "text/plain")
+Operation = APIOperation[Any, Any, Any, Any]
+Request = Case[Any]
+#: Requests to each route that fit the document, and as many that do not.
+EACH = 12
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def api(
+    engine_process: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
+    """An API on the engine."""
+    async with run_api(engine_process.env, tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+def _ask(url: str, case_id: str, operation: Operation, mode: GenerationMode) -> int:
+    """Send requests to one route; gives how many."""
+    headers = {"Authorization": f"Bearer {secret_of('root')}"}
+    sent = 0
+
+    @settings(
+        max_examples=EACH,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(mode))
+    def send(case: Request) -> None:
+        nonlocal sent
+        streams = operation.path.endswith("/events")  # of a case that is known they never end
+        fits = mode is GenerationMode.POSITIVE and "dispute_id" in (case.path_parameters or {})
+        if fits and not streams:
+            case.path_parameters["dispute_id"] = case_id
+        sent += 1
+        with requests.Session() as session:
+            answer = case.call(url, session=session, headers=headers, timeout=60)
+            case.validate_response(answer, checks=CHECKS)
+
+    with suppress(Unsatisfiable):  # nothing can be wrong with what takes nothing
+        send()
+    return sent
+
+
+async def test_every_route_keeps_the_document(api: Api, engine: Engine) -> None:
+    notice = await engine.notice()
+    await engine.settled(await engine.open(notice), 1)
+    schema = await asyncio.to_thread(schemathesis.openapi.from_url, f"{api.url}/openapi.json")
+    sent = Counter[str]()
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        for mode in GenerationMode:
+            case_id = notice["dispute_id"]
+            route = found.ok()
+            asked = await asyncio.to_thread(_ask, api.url, case_id, route, mode)
+            sent[f"{route.method} {route.path}"] += asked
+    assert min(sent.values()) > 0
+    assert sum(sent.values()) >= 500
+
+
+async def test_the_document_is_whole(api: Api) -> None:
+    """Each route says what it takes and gives, who may come in, and every POST shows an example."""
+    document = (await (await api.as_(None)).get("/openapi.json")).json()
+    open_doors = {"/healthz", "/readyz", "/metrics"}
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            assert route["summary"]
+            assert bool(route.get("security")) is (path not in open_doors)
+            if method in ("post", "delete"):
+                contents = route["requestBody"]["content"]
+                assert any("example" in content for content in contents.values())
+            if path not in open_doors:
+                assert {"401", "403", "422", "429", "503"} <= set(route["responses"])
