@@ -54,9 +54,8 @@ def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
     payment = _known(order)
     if request.dispute_id not in (None, *_position(payment).open_disputes):
         # Its id would stand with the refund, in the books of a case that has no part in it.
-        raise InvalidMessage(
-            {"dispute_id": "is no undecided dispute on this payment: leave it out"}
-        )
+        wrong = {"dispute_id": "is no undecided dispute on this payment: leave it out"}
+        raise InvalidMessage(wrong, what=f"the {order.kind}")
     if payment.entry_type is PaymentType.CD:
         # What a payout gave is taken back by RF, never by a second payout.
         _within(order, _position(payment).left_minor, "is left of the payout")
