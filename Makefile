@@ -37,9 +37,10 @@ check: setup ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: setup ## measure lifecycles and operations per second against their floors
+bench: setup ## measure lifecycles, operations and the cost of open cases
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.operations
+	$(BIN)/python -m bench.open --sizes 300,1000
 
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30

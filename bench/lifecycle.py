@@ -17,8 +17,10 @@ from time import perf_counter
 from temporalio.testing import TimeSkipper
 
 from bench.counting import count
+from bench.environment import bench_environment
 from bench.lives import EngineSide, FloorSide, Side, live, new_notice
 from bench.report import Round, show
+from bench.turns import in_turns
 from bench.usage import cpu_seconds
 from disputes.store import Store, open_store
 from disputes.store.register import SqlRegister
@@ -27,7 +29,6 @@ from starter.embedded import embedded_stack
 from starter.processes import Child
 from starter.stack import Stack, log_file
 
-_POLICY = Path(__file__).parent.parent / "examples" / "policy.toml"
 #: Cases of each side that live before anything is measured: caches fill, workers connect.
 _WARM_UP = 6
 
@@ -48,16 +49,9 @@ class Bench:
     async def round(self, side: Side, cases: int, concurrency: int) -> Round:
         """Let so many cases live, at most ``concurrency`` at once."""
         gateway = self.stack.endpoints.gateway or ""
-        waiting = iter([await new_notice(gateway) for _ in range(cases)])
-
-        async def one_after_the_other() -> None:
-            for notice in waiting:
-                await live(side, self.skipper, notice)
-
+        notices = [await new_notice(gateway) for _ in range(cases)]
         before, started = self._cpu(side), perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(one_after_the_other())
+        await in_turns(notices, lambda notice: live(side, self.skipper, notice), concurrency)
         seconds = perf_counter() - started
         spent = {name: cpu - before[name] for name, cpu in self._cpu(side).items()}
         return Round(side.name, cases, seconds, spent)
@@ -79,17 +73,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="of each side (default 3)")
     parser.add_argument("--workers", type=int, default=1, help="processes a side (default 1)")
     return parser.parse_args()
-
-
-def _environment() -> dict[str, str]:
-    """No setting of the caller's but the database: all else is the bench's own."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DISPUTES_", "TEMPORAL_"))
-        or name in {"DISPUTES_DATABASE_URL", "TEMPORAL_CLI"}
-    }
-    return {**kept, "DISPUTES_POLICY_FILE": str(_POLICY)}
 
 
 async def _prepare(stack: Stack, store: Store, workers: int) -> Bench:
@@ -137,7 +120,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="disputes-bench-") as folder:
         async with embedded_stack(
             Path(folder),
-            env=_environment(),
+            env=bench_environment("DISPUTES_DATABASE_URL"),
             workers=asked.workers,
             time_skipping=True,
             sandbox_args=("--query-limit-per-minute", "0"),

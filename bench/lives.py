@@ -20,7 +20,7 @@ from starter.client import DisputeDesk
 from workflows.ids import dispute_workflow_id
 
 _numbers = itertools.count(1)
-_AMOUNT = Money(amount="92.00", currency="EUR")
+AMOUNT = Money(amount="92.00", currency="EUR")
 #: Longer than any tail: a closed case's clock stops by itself.
 PAST_THE_TAIL = timedelta(days=400)
 _PATIENCE_S = 60.0
@@ -102,7 +102,7 @@ async def new_notice(gateway_url: str) -> DisputeNotice:
     """A notice on a fresh DB of 92.00 EUR at the sandbox."""
     number = next(_numbers)
     payment_id = sha256(f"bench payment {number}")[:32]
-    asked = {"id": payment_id, "amount": _AMOUNT.amount, "currency": _AMOUNT.currency}
+    asked = {"id": payment_id, "amount": AMOUNT.amount, "currency": AMOUNT.currency}
     async with httpx.AsyncClient(base_url=gateway_url) as http:
         (await http.post("/_sandbox/payments", json=asked)).raise_for_status()
     now = datetime.now(UTC)
@@ -113,7 +113,7 @@ async def new_notice(gateway_url: str) -> DisputeNotice:
         stage=Stage.CHARGEBACK,
         network=Network.VISA,
         reason_code="13.1",
-        amount=_AMOUNT,
+        amount=AMOUNT,
         received_at=now,
         processed_at=now.date(),
         respond_by=now + timedelta(days=25),

@@ -18,6 +18,7 @@ from time import perf_counter, process_time
 import httpx
 
 from bench.operation_sides import BareSide, OperationSide, Side
+from bench.turns import in_turns
 from bench.usage import cpu_seconds, machine
 from disputes.gateway.client import Gateway, Timeouts
 from disputes.store import open_store
@@ -49,16 +50,9 @@ class Round:
 
 async def _round(side: Side, sandbox: Child, operations: int, concurrency: int) -> Round:
     """Book so many chargebacks, at most ``concurrency`` at once."""
-    waiting = iter([await side.prepare() for _ in range(operations)])
-
-    async def one_after_the_other() -> None:
-        for plan in waiting:
-            await side.book(plan)
-
+    plans = [await side.prepare() for _ in range(operations)]
     cpu, far, started = process_time(), cpu_seconds(sandbox.pid), perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(one_after_the_other())
+    await in_turns(plans, side.book, concurrency)
     seconds = perf_counter() - started
     spent = process_time() - cpu, cpu_seconds(sandbox.pid) - far
     return Round(side.name, operations, seconds, *spent)

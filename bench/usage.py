@@ -1,4 +1,4 @@
-"""Processor time of other processes, as the kernel counts it."""
+"""Processor time and memory of other processes, as the kernel counts them."""
 
 import os
 from pathlib import Path
@@ -21,6 +21,20 @@ def cpu_seconds(pid: int) -> float:
         raise ConfigurationError("processor time is read from /proc: run this on Linux") from None
     fields = stat.rpartition(")")[2].split()
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes(pid: int) -> int:
+    """Bytes of memory that a process holds at this moment (resident).
+
+    Raises:
+        ConfigurationError: this machine has no /proc.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        raise ConfigurationError("memory is read from /proc: run this on Linux") from None
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(resident.split()[1]) * 1024
 
 
 def machine() -> str:

@@ -1,0 +1,129 @@
+"""The cost of waiting: what 1,000, 10,000 and 50,000 open cases hold and how fast they answer.
+
+Half are disputes, half pre-authorizations. All sizes are reached on one stack, one after the other.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from bench.environment import bench_environment
+from bench.open_cases import Opener
+from bench.open_costs import Held, ask, at_rest, cpu, held, idle_share, lateness
+from bench.open_report import Size, show
+from bench.open_starts import book, mixed
+from disputes.store import Store, open_store
+from starter.embedded import embedded_stack
+from starter.render import note
+from starter.stack import Stack
+
+_WARM_UP = 20
+
+
+class Growing:
+    """One stack that is filled with cases, and measured at each size on its way.
+
+    Attributes:
+        measured: every size so far.
+    """
+
+    def __init__(self, stack: Stack, store: Store, at_once: int) -> None:
+        self.measured: list[Size] = []
+        self._stack = stack
+        self._store = store
+        self._gateway = stack.endpoints.gateway or ""
+        self._opener = Opener(stack, store, at_once)
+        self._open_ids: list[str] = []
+        #: cases that were opened for the timers alone, and have ended
+        self._ended = 0
+
+    async def empty(self) -> Held:
+        """What the stack holds with next to nothing in it; everything has run once."""
+        await self._open(_WARM_UP)
+        await at_rest(self._stack)
+        return held(self._stack)
+
+    async def to(self, cases: int, empty: Held) -> None:
+        """Open as many as are missing to so many, and measure."""
+        missing = cases - len(self._open_ids)
+        note(f"{cases:,} open cases: {missing:,} to open (load {os.getloadavg()[0]:.1f})")
+        seconds, spent = await self._open(missing)
+        await at_rest(self._stack)
+        idle, now = await idle_share(self._stack), held(self._stack)
+        await self._new_worker()
+        cold, warm = await ask(self._stack.client, self._open_ids)
+        late = await lateness(self._opener, self._store, self._gateway)
+        self.measured.append(
+            Size(
+                cases=len(self._open_ids) + self._ended,
+                started=missing,
+                seconds=seconds,
+                cpu=spent,
+                empty=empty,
+                held=now,
+                idle=idle,
+                cold=cold,
+                warm=warm,
+                late=late,
+            )
+        )
+        self._ended += len(late)
+
+    async def _open(self, count: int) -> tuple[float, dict[str, float]]:
+        """Open so many cases; gives the seconds, and the processor seconds by process."""
+        starts = mixed(count)
+        await book(self._gateway, starts)
+        before, started = cpu(self._stack), perf_counter()
+        self._open_ids += await self._opener.open(starts)
+        seconds = perf_counter() - started
+        return seconds, {name: now - before[name] for name, now in cpu(self._stack).items()}
+
+    async def _new_worker(self) -> None:
+        """Replace the worker: the next has no case in its cache."""
+        await self._stack.workers[-1].stop()
+        await self._stack.start_worker()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("bench.open", description=__doc__)
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: sorted({int(size) for size in text.split(",")}),
+        default=[1_000, 10_000, 50_000],
+        help="numbers of open cases, with commas (default 1000,10000,50000)",
+    )
+    parser.add_argument("--concurrency", type=int, default=32, help="at once (default 32)")
+    return parser.parse_args()
+
+
+async def _measure(asked: argparse.Namespace, stack: Stack) -> None:
+    store = open_store(stack.settings.database_url)
+    growing = Growing(stack, store, asked.concurrency)
+    try:
+        empty = await growing.empty()
+        for cases in asked.sizes:
+            await growing.to(cases, empty)
+    finally:
+        # What was measured before it was broken off is worth hours.
+        if growing.measured:
+            show(growing.measured)
+        store.close()
+
+
+async def main() -> None:
+    """Start the stack in a folder that is deleted again, measure and print."""
+    asked = _arguments()
+    with tempfile.TemporaryDirectory(prefix="disputes-bench-") as folder:
+        async with embedded_stack(
+            Path(folder),
+            env=bench_environment(),
+            sandbox_args=("--query-limit-per-minute", "0"),
+        ) as stack:
+            await _measure(asked, stack)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
