@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from disputes.errors import ConfigurationError, Refusal, Unreachable
-from starter import cli_bank, cli_case, cli_ledger, cli_look, cli_money, cli_stack
+from starter import cli_bank, cli_case, cli_intake, cli_ledger, cli_look, cli_money, cli_stack
 from starter.render import plain
 
 REFUSED = 1
@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (cli_stack, cli_look, cli_case, cli_money, cli_bank, cli_ledger):
+for part in (cli_stack, cli_intake, cli_look, cli_case, cli_money, cli_bank, cli_ledger):
     part.register(app)
 
 
