@@ -83,6 +83,7 @@ class Intake:
         self._reports = ReportDesk(book.reports, self._take_entry)
         self._begin: Grouped[LineKey, Seen] = Grouped(book.begin_all)
         self._delivered: Grouped[str, None] = Grouped(self._mark)
+        self._tell_month: Grouped[MerchantMonthRow, bool] = Grouped(book.tell_months)
 
     async def take_line(self, text: str, now: datetime) -> LineResult:
         """Check one line of JSON and deliver it.
@@ -172,7 +173,7 @@ class Intake:
     async def _take_new(self, entry: Entry, seen: Seen, now: datetime) -> LineResult:
         if isinstance(entry.line, MonthLine):
             row = _month_row(entry.event_id, entry.line.data, now)
-            replaced = await asyncio.to_thread(self._book.tell_month, row)
+            replaced = await self._tell_month.do(row)
             return LineResult(Outcome.ACCEPTED, entry.event_id, replaced=replaced)
         try:
             known = await self._deliver(entry)

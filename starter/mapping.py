@@ -190,6 +190,7 @@ def _converted(mapping: Mapping, name: Field, cell: str, cells: dict[str, str]) 
         case "reason_code":
             return mapping.reason_codes.get(cell, cell)
         case "currency":
+            decimals(cell.upper())
             return cell.upper()
         case "amount":
             return _amount(mapping, cell, cells.get(mapping.columns["currency"], "").upper())

@@ -104,23 +104,35 @@ class IntakeBook:
         with self._store.write() as session:
             _mark(session, event_ids)
 
-    def tell_month(self, month: MerchantMonthRow) -> bool:
-        """Keep a merchant's month and note its line as delivered; true if it replaced another.
+    def tell_months(self, months: Sequence[MerchantMonthRow]) -> list[bool]:
+        """Keep merchants' months and note their lines as delivered, in one transaction.
 
-        The line that is told last holds. The same line told again changes nothing.
+        The line that is told last holds; says of each whether it replaced other figures.
         """
-        key = (month.merchant_id, month.network, month.month)
+        # In one order everywhere, as above; lines of one month stay in theirs.
+        order = sorted(range(len(months)), key=lambda place: _key(months[place]))
         with self._store.write() as session:
-            before = session.get(MerchantMonthRow, key)
-            replaced = before is not None and _figures(before) != _figures(month)
-            session.merge(month)
-            _mark(session, [month.event_id])
-        return replaced
+            _mark(session, sorted(month.event_id for month in months))
+            replaced = {place: _replace(session, months[place]) for place in order}
+        return [replaced[place] for place in range(len(months))]
 
 
 def _mark(session: Session, event_ids: Sequence[str]) -> None:
     rows = update(IntakeRow).where(col(IntakeRow.event_id).in_(event_ids))
     session.execute(rows.values(state="delivered"))
+
+
+def _replace(session: Session, month: MerchantMonthRow) -> bool:
+    if insert_once(session, month):
+        return False
+    before = session.get_one(MerchantMonthRow, _key(month), with_for_update=True)
+    replaced = _figures(before) != _figures(month)
+    session.merge(month)
+    return replaced
+
+
+def _key(month: MerchantMonthRow) -> tuple[str, str, str]:
+    return month.merchant_id, month.network, month.month
 
 
 def _figures(month: MerchantMonthRow) -> tuple[int, int, str, int]:
