@@ -40,6 +40,7 @@ check: setup ## format, lint and types
 bench: setup ## measure lifecycles and operations per second against their floors
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.operations
+	$(BIN)/python -m bench.intake
 
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30

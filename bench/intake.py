@@ -167,9 +167,10 @@ def _text(file: Path) -> str:
 
 
 def _write(feed: Path, size: int) -> None:
-    """A feed of so many bytes: repeats of the first round, and rejected lines."""
-    lines = [_line(notice) for notice in _notices(100, "warm")][:64]
-    lines += [line.replace('"visa"', '"maestro"') for line in lines[:16]]
+    """A feed of so many bytes: repeats, and rejected lines that are long, so that it ends soon."""
+    notices = list(_notices(64, "warm"))
+    lines = [_line(notice) for notice in notices]
+    lines += [_line(notice | {"facts": {"description": "x" * 30_000}}) for notice in notices[:16]]
     block = "".join(f"{line}\n" for line in lines).encode()
     with feed.open("wb") as out:
         for _ in range(max(1, size // len(block))):

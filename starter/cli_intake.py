@@ -36,12 +36,7 @@ def register(app: typer.Typer) -> None:
 def intake(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            help="JSON Lines or CSV, plain, gzip or zstd; - for a pipe.",
-        ),
+        typer.Argument(help="JSON Lines or CSV, plain, gzip or zstd; - for a pipe."),
     ] = None,
     *,
     folder: Annotated[
@@ -85,6 +80,8 @@ def intake(
 def _check(file: Path | None, folder: Path | None, rejected: Path | None, *, resume: bool) -> None:
     if (file is None) == (folder is None):
         raise typer.BadParameter("give either a file or --watch with a folder")
+    if file is not None and file != _PIPE and not file.is_file():
+        raise typer.BadParameter(f"{file} does not exist, or is no file")
     if file == _PIPE and resume:
         raise typer.BadParameter("a pipe cannot be resumed; what was taken is known all the same")
     if folder is not None and rejected is not None:

@@ -130,7 +130,7 @@ class _Run:
     ) -> None:
         self._file, self._at = rejected, before
         self._tell, self._read, self._keep = tell, read, keep
-        self._report = before.report.model_copy(deep=True)
+        self._report = before.report.model_copy(deep=True, update={"damage": None})
         self._rejected: BinaryIO | None = None
         self._lines = 0
         self._kept_at = time.monotonic()

@@ -86,6 +86,8 @@ async def take_feed(
         async with aclosing(intake.take_lines(source.batches(data), read, now)) as results:
             async for raw, result in results:
                 yield Taken(raw, result, header)
+        if source.damage is not None:
+            raise source.damage
 
 
 class _Source:
@@ -96,6 +98,7 @@ class _Source:
         self._lines = LineSplitter(records=form.kind is FeedKind.CSV)
         self._first: list[RawLine] = []  # lines that came along with the header
         self._seen = 0  # bytes
+        self.damage: InvalidMessage | None = None
         if form.kind is FeedKind.JSONL:
             self._restart()
 
@@ -137,12 +140,16 @@ class _Source:
         """The lines as they come, from where to go on."""
         if self._first:
             yield self._first
-        async for piece in data:
-            self._seen += len(piece)
-            lines = list(self._lines.feed(self._after_start(piece)))
-            if lines:
-                yield lines
-        yield list(self._lines.close())
+        try:
+            async for piece in data:
+                self._seen += len(piece)
+                lines = list(self._lines.feed(self._after_start(piece)))
+                if lines:
+                    yield lines
+        except InvalidMessage as fault:
+            self.damage = fault  # told once what came before it is taken
+        else:
+            yield list(self._lines.close())
 
     def _after_start(self, piece: bytes) -> bytes:
         """The part of the newest piece that was not taken before."""
