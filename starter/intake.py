@@ -5,8 +5,7 @@ grow with the feed.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -30,12 +29,10 @@ from starter.grouped import Grouped
 from starter.lines import MAX_LINE_BYTES, RawLine
 from starter.report import Report
 from starter.report_desk import ReportDesk
+from starter.window import Window
 
 #: Lines under way at once: enough to keep Temporal busy, few enough to leave it to others.
 _AT_ONCE = 32
-#: Lines, and bytes of lines, read ahead while the oldest is still under way.
-_WINDOW = 256
-_WINDOW_BYTES = 8 * 1024 * 1024
 _TOO_LONG = {"line": f"is longer than {MAX_LINE_BYTES} bytes"}
 
 
@@ -116,7 +113,7 @@ class Intake:
         Raises:
             Unreachable: Temporal is away; run the same feed again, what was taken is known.
         """
-        window = _Window()
+        window: Window[LineResult] = Window()
         places = asyncio.Semaphore(_AT_ONCE)
         try:
             async for batch in batches:
@@ -128,13 +125,14 @@ class Intake:
                     elif known.get(item.event_id) == item.sha256:
                         window.add(raw, _result(Outcome.DUPLICATE, item))
                     else:
-                        before = window.newest.get(item.subject)
-                        window.start(raw, item, self._in_turn(item, before, places, now))
+                        before = window.newest(item.subject)
+                        work = self._in_turn(item, before, places, now)
+                        window.start(raw, item.subject, work)
                     while window.full:
                         yield await window.oldest()
                 while window.ready:
                     yield await window.oldest()
-            while window.lines:
+            while window:
                 yield await window.oldest()
         finally:
             await window.cancel()
@@ -147,7 +145,7 @@ class Intake:
     async def _in_turn(
         self,
         item: Item,
-        before: asyncio.Task[LineResult] | None,
+        before: asyncio.Future[LineResult] | None,
         places: asyncio.Semaphore,
         now: datetime,
     ) -> LineResult:
@@ -210,57 +208,6 @@ class Intake:
     def _mark(self, event_ids: Sequence[str]) -> list[None]:
         self._book.delivered(*event_ids)
         return [None] * len(event_ids)
-
-
-class _Window:
-    """The lines that are under way, oldest first, and the newest of each subject."""
-
-    def __init__(self) -> None:
-        self.lines: deque[tuple[RawLine, asyncio.Task[LineResult] | LineResult, str]] = deque()
-        self.newest: dict[str, asyncio.Task[LineResult]] = {}
-        self._bytes = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether the oldest must end before more is read."""
-        return len(self.lines) >= _WINDOW or self._bytes > _WINDOW_BYTES
-
-    @property
-    def ready(self) -> bool:
-        """Whether the oldest has ended."""
-        if not self.lines:
-            return False
-        under_way = self.lines[0][1]
-        return isinstance(under_way, LineResult) or under_way.done()
-
-    def add(self, raw: RawLine, result: LineResult) -> None:
-        """A line of which nothing is left to do."""
-        self.lines.append((raw, result, ""))
-        self._bytes += len(raw.content)
-
-    def start(self, raw: RawLine, item: Item, work: Coroutine[None, None, LineResult]) -> None:
-        """A line that is to be delivered after those of its subject."""
-        task = asyncio.create_task(work)
-        self.lines.append((raw, task, item.subject))
-        self.newest[item.subject] = task
-        self._bytes += len(raw.content)
-
-    async def oldest(self) -> tuple[RawLine, LineResult]:
-        """Wait for the oldest line and forget it."""
-        raw, under_way, subject = self.lines[0]
-        result = under_way if isinstance(under_way, LineResult) else await under_way
-        self.lines.popleft()
-        self._bytes -= len(raw.content)
-        if self.newest.get(subject) is under_way:
-            del self.newest[subject]
-        return raw, result
-
-    async def cancel(self) -> None:
-        """End what is under way; it is known as not delivered."""
-        tasks = [it for _, it, _ in self.lines if not isinstance(it, LineResult)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _read(read: LineReader, raw: RawLine, now: datetime) -> Item | LineResult:
