@@ -41,6 +41,7 @@ bench: setup ## measure lifecycles, operations and the cost of open cases
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.operations
 	$(BIN)/python -m bench.open --sizes 300,1000
+	$(BIN)/python -m bench.intake
 
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30

@@ -12,6 +12,7 @@ from starter import (
     cli_api,
     cli_bank,
     cli_case,
+    cli_intake,
     cli_ledger,
     cli_look,
     cli_money,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for part in (
     cli_stack,
+    cli_intake,
     cli_look,
     cli_case,
     cli_money,

@@ -1,9 +1,8 @@
-"""Commands that start things or feed them: the demo, the stack, set-up, the intake."""
+"""Commands that start things: the demo, the stack, set-up."""
 
 import asyncio
 import os
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,19 +11,14 @@ import typer
 
 from disputes.errors import ConfigurationError, Unreachable
 from disputes.settings import Settings
-from disputes.store.intake import IntakeBook
 from disputes.store.migrations import migrate
-from starter.cli_office import AsJson, environment, office, print_json
+from starter.cli_office import AsJson, environment, print_json
 from starter.endpoints import STACK_FOLDER
-from starter.feed_file import FeedReport, take_file
-from starter.intake import Intake
 from starter.render import console, note, say, table
 from starter.stack import Endpoints, Ports
 from workflows.connection import connect
 from workflows.namespace import prepare_namespace
 from workflows.schedule import prepare_schedule
-
-SOME_REJECTED = 3
 
 
 class Scenario(StrEnum):
@@ -40,7 +34,6 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
     app.command("up")(up)
     app.command("setup")(setup)
-    app.command("intake")(intake)
 
 
 def demo(
@@ -134,37 +127,3 @@ def setup(*, as_json: AsJson = False) -> None:
         print_json({"database": "ready", "namespace": namespace})
     else:
         say(f"the database is ready, and so is namespace {namespace}")
-
-
-def intake(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Take a feed; exit code 3 when lines were rejected."""
-
-    async def take() -> FeedReport:
-        async with office() as opened:
-            taker = Intake(opened.desk, IntakeBook(opened.store))
-            return await take_file(taker, file, datetime.now(UTC))
-
-    report = asyncio.run(take())
-    if as_json:
-        print_json(report)
-    else:
-        _tell(report)
-    if report.rejected:
-        sys.stderr.write(f"disputes: {report.rejected} lines rejected: {report.rejected_file}\n")
-        raise typer.Exit(SOME_REJECTED)
-
-
-def _tell(report: FeedReport) -> None:
-    taken = f"accepted {report.accepted}, duplicates {report.duplicates}"
-    say(f"{taken}, rejected {report.rejected}")
-    if report.rejected_lines:
-        rows = (
-            (line.line_number, name, reason)
-            for line in report.rejected_lines
-            for name, reason in line.reasons.items()
-        )
-        console().print(table("Rejected lines", (">line", "field", "reason"), rows))

@@ -1,7 +1,7 @@
 """The desk: the one typed way from a door (feed, command line, HTTP) to the cases."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from disputes.case import Case
 from disputes.consequences import Consequences, consequences
 from disputes.decode import canonical_of
-from disputes.errors import InvalidMessage, NotFound
+from disputes.errors import Conflict, InvalidMessage, NotFound
 from disputes.fields import Durable, Identifier
 from disputes.lifecycle import fold
 from disputes.messages import BankRuling, NetworkEvent
@@ -32,6 +32,7 @@ from disputes.notification import PLACEHOLDER
 from disputes.ports import CaseFile
 from disputes.status import CaseStatus, TimelineEntry, status_of, timeline_of
 from starter.attributes import attributes_of
+from starter.grouped import Grouped
 from starter.refusals import translated
 from workflows.ids import DISPUTE_WORKFLOW, TASK_QUEUE, dispute_workflow_id
 
@@ -48,8 +49,8 @@ T = TypeVar("T")
 class Claims(Protocol):
     """What the desk needs of the register: the claims, and cases that Temporal has forgotten."""
 
-    def claim(self, workflow_id: str, content: str) -> bool:
-        """Take an id for canonical JSON; ``Conflict`` when other content holds it."""
+    def claim_all(self, claims: Sequence[tuple[str, str]]) -> list[bool | Conflict]:
+        """Take ids for canonical JSON; of each if it was free, or the ``Conflict`` with another."""
 
     def load(self, case_id: str) -> CaseFile:
         """Everything known of a case; empty for an unknown one."""
@@ -85,6 +86,7 @@ class DisputeDesk:
     ) -> None:
         self._client = client
         self._claims = claims
+        self._claim = Grouped(claims.claim_all)
         self._task_queue = task_queue
         self._patience = patience
 
@@ -97,7 +99,7 @@ class DisputeDesk:
         """
         case_id = notice.dispute_id
         content = canonical_of(notice)
-        fresh = await asyncio.to_thread(self._claims.claim, dispute_workflow_id(case_id), content)
+        fresh = await self._claim.do((dispute_workflow_id(case_id), content))
         # A claim without a case: whoever took it ended before it could start one.
         if fresh or not await self._is_open(case_id):
             await self._start(notice)

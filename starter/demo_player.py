@@ -14,8 +14,8 @@ from disputes.errors import Refusal, Unreachable
 from starter.client import DisputeDesk
 from starter.demo_clock import Clocks
 from starter.demo_script import DeskLine, FeedLine, Script
-from starter.feed_file import RejectedLine
 from starter.intake import Intake, Outcome
+from starter.progress import RejectedLine
 from workflows.ids import dispute_workflow_id
 from workflows.messages import COMMANDS
 

@@ -16,8 +16,8 @@ from disputes.store.reads import OperationLine, Reads
 from disputes.vocabulary import Finality, OperationState, Status
 from starter.demo_player import Played
 from starter.demo_script import Script
-from starter.feed_file import RejectedLine
 from starter.intake import Outcome
+from starter.progress import RejectedLine
 
 #: Decimal strings by currency.
 Amounts = dict[str, str]

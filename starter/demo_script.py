@@ -13,7 +13,15 @@ from disputes.errors import ConfigurationError, InvalidMessage
 from disputes.fields import Identifier, Moment
 from disputes.money import Money
 from disputes.notice import DisputeNotice
-from starter.feed import Entry, EvidenceLine, NetworkEventLine, OpenedLine, RulingLine, read_line
+from starter.feed import (
+    Entry,
+    EvidenceLine,
+    MonthLine,
+    NetworkEventLine,
+    OpenedLine,
+    RulingLine,
+    read_line,
+)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: How long before its start the demo has its first notice.
@@ -128,7 +136,7 @@ def _entry(line: str) -> Entry | None:
 def _told(entry: Entry) -> tuple[str, str]:
     """What a line tells: a dispute opens once, however many lines say so."""
     line = entry.line
-    return (line.type, entry.dispute_id if isinstance(line, OpenedLine) else line.event_id)
+    return (line.type, line.data.dispute_id if isinstance(line, OpenedLine) else line.event_id)
 
 
 def _moved(text: str, first: datetime, shift: timedelta) -> str:
@@ -155,7 +163,7 @@ def _cases(
     unreadable = []
     for number, line in enumerate(text.splitlines(), start=1):
         entry = _entry(line)
-        if entry is None:
+        if entry is None or entry.dispute_id is None:
             unreadable.append(FeedLine(number, line, now))
             continue
         told = cases[entry.dispute_id]
@@ -175,6 +183,8 @@ def _moment(entry: Entry) -> datetime | None:
             return event.occurred_at
         case EvidenceLine(occurred_at=moment):
             return moment
+        case MonthLine():
+            return None
 
 
 def _desk(text: str) -> Iterable[DeskLine]:

@@ -3,23 +3,31 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from disputes.card_data import redact
 from disputes.decode import canonical_of, decode, sha256
 from disputes.errors import InvalidMessage
 from disputes.fields import Identifier, Moment
 from disputes.messages import AddEvidence, BankRuling, NetworkEvent
+from disputes.money import to_minor
 from disputes.notice import DisputeNotice
+from disputes.vocabulary import Network
 from workflows.messages import CLOCK_AHEAD
 
-#: Bytes of one line; the largest notice is far below, and memory stays bounded.
-MAX_LINE_BYTES = 1024 * 1024
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 #: Types of the contract that this version cannot take yet.
-_LATER = frozenset({"preauthorization.opened", "merchant.month"})
+_LATER = frozenset({"preauthorization.opened"})
 
 
 class _Envelope(BaseModel):
@@ -61,22 +69,85 @@ class EvidenceLine(_Envelope):
     data: AddEvidence
 
 
-Line = OpenedLine | RulingLine | NetworkEventLine | EvidenceLine
+_Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class MerchantMonth(BaseModel):
+    """What a merchant settled in a month on a network, and how much fraud was reported.
+
+    ``settled_volume`` is a decimal string with exactly the currency's decimals, zero allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    merchant_id: Identifier
+    network: Network
+    month: Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+    settled_count: _Count
+    settled_volume: str
+    currency: str
+    fraud_reports: _Count
+
+    @model_validator(mode="after")
+    def _exact(self) -> Self:
+        to_minor(self.settled_volume, self.currency)
+        return self
+
+    @property
+    def settled_minor(self) -> int:
+        """The settled volume in minor units."""
+        return to_minor(self.settled_volume, self.currency)
+
+
+class MonthLine(_Envelope):
+    """A merchant's month; the line that is told last holds."""
+
+    type: Literal["merchant.month"]
+    data: MerchantMonth
+
+
+Line = OpenedLine | RulingLine | NetworkEventLine | EvidenceLine | MonthLine
 _LINES: dict[str, type[Line]] = {
     "dispute.opened": OpenedLine,
     "dispute.ruling": RulingLine,
     "dispute.network_event": NetworkEventLine,
     "dispute.evidence": EvidenceLine,
+    "merchant.month": MonthLine,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line that can be taken; ``sha256`` (hex) is equal for equal content, however written."""
+    """A line that can be taken; ``sha256`` (hex) is equal for equal content, however written.
+
+    Lines of one ``subject`` (a dispute, or a merchant whose months are told) keep their order.
+    """
 
     line: Line
-    dispute_id: str
     sha256: str
+
+    @property
+    def event_id(self) -> str:
+        """The id under which the line is known for ever."""
+        return self.line.event_id
+
+    @property
+    def dispute_id(self) -> str | None:
+        """The dispute that the line is about, if any."""
+        match self.line:
+            case OpenedLine():
+                return self.line.data.dispute_id
+            case MonthLine():
+                return None
+            case _:
+                return self.line.dispute_id
+
+    @property
+    def subject(self) -> str:
+        """What the line is about, as one key."""
+        if isinstance(self.line, MonthLine):
+            return f"merchant/{self.line.data.merchant_id}"
+        return f"dispute/{self.dispute_id}"
 
 
 def read_line(text: str, now: datetime) -> Entry:
@@ -99,8 +170,7 @@ def read_line(text: str, now: datetime) -> Entry:
         fields = fault.fields | fields
     if fields or line is None:
         raise InvalidMessage(fields, what="the line")
-    dispute_id = line.data.dispute_id if isinstance(line, OpenedLine) else line.dispute_id
-    return Entry(line, dispute_id, sha256(canonical_of(line)))
+    return Entry(line, sha256(canonical_of(line)))
 
 
 def _object(text: str) -> dict[str, object]:
@@ -144,16 +214,19 @@ def _notice_faults(envelope: dict[str, object], now: datetime) -> dict[str, str]
     return fields
 
 
-def rejection(number: int, raw: bytes, reasons: dict[str, str]) -> dict[str, object]:
+def rejection(
+    number: int, raw: bytes, reasons: dict[str, str], shown: str | None = None
+) -> dict[str, object]:
     """The entry of a line in the file of rejected lines (contract, Intake feed).
 
     Args:
         number: the line's number, from 1.
         raw: the line as it came, without its end.
         reasons: field name to reason.
+        shown: the line without what must not be kept, where more than the line itself tells it.
     """
     text = raw.decode("utf-8", errors="backslashreplace")
-    shown = redact(text)
+    shown = redact(text if shown is None else shown)
     entry: dict[str, object] = {"line_number": number, "reasons": reasons, "line": shown}
     if shown != text:
         entry["redacted"] = True

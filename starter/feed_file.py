@@ -1,79 +1,205 @@
-"""Takes a feed from a file and leaves beside it the lines that could not be taken."""
+"""Takes a feed from a file or a pipe and leaves the lines that could not be taken in a file."""
 
+import asyncio
 import json
-from contextlib import ExitStack, aclosing
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
-from pydantic import BaseModel
-
+from disputes.errors import InvalidMessage
+from starter import progress
+from starter.decompress import sniff
 from starter.feed import rejection
-from starter.intake import Intake, LineResult, Outcome, RawLine, raw_lines
+from starter.feed_stream import FeedForm, FeedKind, Position, Taken, take_feed
+from starter.intake import Intake, Outcome
+from starter.mapping import Mapping
+from starter.progress import FeedReport, Progress, RejectedLine
 
 #: Rejected lines that a report names; the file has them all.
 _SHOWN = 20
+_CHUNK_BYTES = 128 * 1024
+#: Lines after which progress is kept, if this many seconds have passed too.
+_KEEP_LINES = 256
+_KEEP_S = 0.5
+
+#: Told now and then: bytes of the file read, and what became of its lines.
+Watcher = Callable[[int, FeedReport], None]
 
 
-class RejectedLine(BaseModel):
-    """Why a line could not be taken; ``reasons`` by field."""
+def form_of(name: str, head: bytes, mapping: Mapping | None, kind: FeedKind | None) -> FeedForm:
+    """What a feed is by the name of its file and its first bytes.
 
-    line_number: int
-    reasons: dict[str, str]
-
-
-class FeedReport(BaseModel):
-    """What became of a feed; ``rejected_lines`` are the first ones."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    rejected_file: str | None = None
-    rejected_lines: list[RejectedLine] = []
+    Args:
+        name: the file's name; ``.csv``, ``.csv.gz`` and ``.csv.zst`` are CSV, all else JSON Lines.
+        head: four bytes or more of it.
+        mapping: of another provider's columns; those are CSV.
+        kind: what it is, where somebody says so.
+    """
+    csv = mapping is not None or ".csv" in Path(name).suffixes
+    return FeedForm(kind or (FeedKind.CSV if csv else FeedKind.JSONL), sniff(head), mapping)
 
 
-async def take_file(intake: Intake, feed: Path, now: datetime) -> FeedReport:
-    """Take every line of ``feed`` (JSON Lines); rejected ones go to ``<feed>.rejected.jsonl``.
+@dataclass(frozen=True)
+class How:
+    """How a feed is taken.
+
+    Attributes:
+        mapping: of another provider's report.
+        kind: how the feed is written, where its name does not tell.
+        rejected: the file for rejected lines; beside the feed by default.
+        resume: whether to go on where an intake of the same file ended.
+        tell: who is told how far it is.
+    """
+
+    mapping: Mapping | None = None
+    kind: FeedKind | None = None
+    rejected: Path | None = None
+    resume: bool = False
+    tell: Watcher | None = None
+
+
+async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How()) -> FeedReport:
+    """Take every line of ``feed``; rejected ones go to ``<feed>.rejected.jsonl``.
 
     Args:
         intake: where lines go.
         feed: the file.
         now: this moment (UTC).
+        how: how it is taken.
 
     Raises:
+        InvalidMessage: its header is wrong.
+        ConfigurationError: another file was under way under its name.
         OSError: the file cannot be read, or its folder not written to.
-        Unreachable: Temporal is away; run it again, what was taken is known.
+        Unreachable: Temporal is away; resume it, what was taken is known.
     """
-    report = FeedReport()
-    target = feed.with_name(f"{feed.name}.rejected.jsonl")
-    with ExitStack() as files:
-        source = files.enter_context(feed.open("rb"))
-        target.unlink(missing_ok=True)
-        rejected: TextIO | None = None
-        async with aclosing(intake.take_lines(raw_lines(source), now)) as results:
-            async for raw, result in results:
-                if result.outcome is Outcome.REJECTED:
-                    rejected = rejected or files.enter_context(target.open("w", encoding="utf-8"))
-                    _write(rejected, raw, result)
-                _count(report, raw, result)
-    if report.rejected:
-        report.rejected_file = str(target)
+    rejected = how.rejected or feed.with_name(f"{feed.name}.rejected.jsonl")
+    before = (progress.load(feed) if how.resume else None) or progress.fresh(feed)
+    with feed.open("rb") as source:
+        form = form_of(feed.name, source.read(4), how.mapping, how.kind)
+        source.seek(0)
+        run = _Run(rejected, before, how.tell, source.tell, keep=lambda at: progress.save(feed, at))
+        try:
+            report = await run.take(intake, _chunks(source), form, now)
+        except InvalidMessage:
+            progress.forget(feed)
+            raise
+    if report.damage is None:
+        progress.forget(feed)
     return report
 
 
-def _write(rejected: TextIO, raw: RawLine, result: LineResult) -> None:
-    entry = rejection(raw.number, raw.content, result.reasons)
-    rejected.write(json.dumps(entry, ensure_ascii=False) + "\n")
+async def take_pipe(
+    intake: Intake, source: BinaryIO, rejected: Path, now: datetime, how: How
+) -> FeedReport:
+    """Take every line that comes through a pipe; as ``take_file``, but it cannot be resumed."""
+    head = await asyncio.to_thread(source.read, 4)
+    form = form_of("", head, how.mapping, how.kind)
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        yield head
+        async for chunk in _chunks(source):
+            yield chunk
+
+    start = Progress(size=0, head_sha256="")
+    run = _Run(rejected, start, how.tell, lambda: 0, keep=lambda _: None)
+    return await run.take(intake, chunks(), form, now)
 
 
-def _count(report: FeedReport, raw: RawLine, result: LineResult) -> None:
-    match result.outcome:
-        case Outcome.ACCEPTED:
-            report.accepted += 1
-        case Outcome.DUPLICATE:
-            report.duplicates += 1
-        case Outcome.REJECTED:
-            report.rejected += 1
-            if len(report.rejected_lines) < _SHOWN:
-                shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
-                report.rejected_lines.append(shown)
+async def _chunks(source: BinaryIO) -> AsyncGenerator[bytes]:
+    read = getattr(source, "read1", source.read)  # what is there, for a pipe may be slow
+    while chunk := await asyncio.to_thread(read, _CHUNK_BYTES):
+        yield chunk
+
+
+class _Run:
+    """One way through a feed: counts, rejected lines and progress."""
+
+    def __init__(
+        self,
+        rejected: Path,
+        before: Progress,
+        tell: Watcher | None,
+        read: Callable[[], int],
+        keep: Callable[[Progress], None],
+    ) -> None:
+        self._file, self._at = rejected, before
+        self._tell, self._read, self._keep = tell, read, keep
+        self._report = before.report.model_copy(deep=True, update={"damage": None})
+        self._rejected: BinaryIO | None = None
+        self._lines = 0
+        self._kept_at = time.monotonic()
+
+    async def take(
+        self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: datetime
+    ) -> FeedReport:
+        """Take the feed from where it was left."""
+        self._open()
+        start = Position(self._at.offset, self._at.line)
+        try:
+            async with (
+                aclosing(chunks),
+                aclosing(take_feed(intake, chunks, form, now, start)) as lines,
+            ):
+                async for taken in lines:
+                    self._count(taken)
+        except InvalidMessage as fault:
+            if self._at.offset == 0:
+                raise  # nothing at all could be read: there is nothing to go on with
+            self._report.damage = fault.message
+        finally:
+            self._save()
+            if self._rejected is not None:
+                self._rejected.close()
+        return self._report
+
+    def _open(self) -> None:
+        """What was rejected after the progress was kept is rejected again: cut it off."""
+        if not self._at.rejected_bytes or not self._file.exists():
+            self._file.unlink(missing_ok=True)
+            return
+        self._rejected = self._file.open("r+b")
+        self._rejected.truncate(self._at.rejected_bytes)
+        self._rejected.seek(0, os.SEEK_END)
+
+    def _count(self, taken: Taken) -> None:
+        raw, result, report = taken.raw, taken.result, self._report
+        match result.outcome:
+            case Outcome.ACCEPTED:
+                report.accepted += 1
+                report.replaced += result.replaced
+            case Outcome.DUPLICATE:
+                report.duplicates += 1
+            case Outcome.REJECTED:
+                report.rejected += 1
+                report.rejected_file = str(self._file)
+                self._write(taken)
+                if len(report.rejected_lines) < _SHOWN:
+                    shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
+                    report.rejected_lines.append(shown)
+        self._at = self._at.model_copy(update={"offset": raw.end, "line": raw.last})
+        self._lines += 1
+        if self._lines % _KEEP_LINES == 0 and time.monotonic() - self._kept_at > _KEEP_S:
+            self._save()
+            if self._tell:
+                self._tell(self._read(), report)
+
+    def _write(self, taken: Taken) -> None:
+        self._rejected = self._rejected or self._file.open("wb")
+        raw = taken.raw
+        entry = rejection(raw.number, raw.content, taken.result.reasons, taken.shown)
+        self._rejected.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+
+    def _save(self) -> None:
+        size = 0
+        if self._rejected is not None:
+            self._rejected.flush()
+            os.fsync(self._rejected.fileno())
+            size = self._rejected.tell()
+        self._keep(self._at.model_copy(update={"rejected_bytes": size, "report": self._report}))
+        self._kept_at = time.monotonic()

@@ -5,32 +5,35 @@ grow with the feed.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Protocol
 
 from disputes.errors import Conflict, InvalidMessage
-from disputes.store.intake import IntakeBook
+from disputes.store.intake import IntakeBook, LineKey, Seen
+from disputes.store.tables import MerchantMonthRow
 from starter.client import DisputeDesk
 from starter.feed import (
-    MAX_LINE_BYTES,
     Entry,
     EvidenceLine,
+    MerchantMonth,
+    MonthLine,
     NetworkEventLine,
     OpenedLine,
     RulingLine,
     read_line,
 )
+from starter.grouped import Grouped
+from starter.lines import MAX_LINE_BYTES, RawLine
+from starter.report import Report
+from starter.report_desk import ReportDesk
+from starter.window import Window
 
 #: Lines under way at once: enough to keep Temporal busy, few enough to leave it to others.
-_AT_ONCE = 16
-#: Lines read ahead while the oldest is still under way.
-_WINDOW = 256
+_AT_ONCE = 32
 _TOO_LONG = {"line": f"is longer than {MAX_LINE_BYTES} bytes"}
-_BOM = b"\xef\xbb\xbf"
 
 
 class Outcome(StrEnum):
@@ -43,21 +46,29 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What became of a line; ``reasons`` maps a field to why it was rejected."""
+    """What became of a line.
+
+    Attributes:
+        reasons: a field to why it was rejected.
+        replaced: whether it stands for what another line had told (a merchant's month).
+    """
 
     outcome: Outcome
     event_id: str | None = None
     dispute_id: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    replaced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
-    """A line of a feed: its number from 1, its bytes without the end, and if it was cut off."""
+#: A line that can be taken: what it brings, or a row to compare with the one before.
+Item = Entry | Report
 
-    number: int
-    content: bytes
-    cut: bool = False
+
+class LineReader(Protocol):
+    """Reads lines of one kind of feed."""
+
+    def __call__(self, raw: bytes, now: datetime) -> Item:
+        """What a line brings; ``InvalidMessage`` naming every field at fault."""
 
 
 class Intake:
@@ -66,136 +77,146 @@ class Intake:
     def __init__(self, desk: DisputeDesk, book: IntakeBook) -> None:
         self._desk = desk
         self._book = book
+        self._reports = ReportDesk(book.reports, self._take_entry)
+        self._begin: Grouped[LineKey, Seen] = Grouped(book.begin_all)
+        self._delivered: Grouped[str, None] = Grouped(self._mark)
+        self._tell_month: Grouped[MerchantMonthRow, bool] = Grouped(book.tell_months)
 
     async def take_line(self, text: str, now: datetime) -> LineResult:
-        """Check one line and deliver it.
+        """Check one line of JSON and deliver it.
 
         Args:
-            text: one line of JSON, without its end.
+            text: one line, without its end.
             now: this moment (UTC).
 
         Raises:
             Unreachable: Temporal is away; the line can be taken again.
         """
-        entry = _read(text, now)
-        return entry if isinstance(entry, LineResult) else await self._take(entry)
+        try:
+            entry = read_line(text, now)
+        except InvalidMessage as fault:
+            return LineResult(Outcome.REJECTED, reasons=fault.fields)
+        return await self._take(entry, now)
 
     async def take_lines(
-        self, lines: Iterable[RawLine], now: datetime
+        self, batches: AsyncIterable[Sequence[RawLine]], read: LineReader, now: datetime
     ) -> AsyncGenerator[tuple[RawLine, LineResult]]:
         """Take a feed and yield each line with its result, in the feed's order.
 
+        What a whole batch repeats costs one question to the database.
+
         Args:
-            lines: as ``raw_lines`` reads them.
+            batches: lines as they come.
+            read: what reads one.
             now: this moment (UTC).
 
         Raises:
             Unreachable: Temporal is away; run the same feed again, what was taken is known.
         """
-        under_way: deque[tuple[RawLine, asyncio.Task[LineResult]]] = deque()
-        newest: dict[str, asyncio.Task[LineResult]] = {}
+        window: Window[LineResult] = Window()
         places = asyncio.Semaphore(_AT_ONCE)
         try:
-            for raw in lines:
-                entry = _read_raw(raw, now)
-                before = None if isinstance(entry, LineResult) else newest.get(entry.dispute_id)
-                task = asyncio.create_task(self._in_turn(entry, before, places))
-                under_way.append((raw, task))
-                if not isinstance(entry, LineResult):
-                    newest[entry.dispute_id] = task
-                if len(under_way) >= _WINDOW:
-                    yield await _oldest(under_way, newest)
-            while under_way:
-                yield await _oldest(under_way, newest)
+            async for batch in batches:
+                read_ahead = [(raw, _read(read, raw, now)) for raw in batch]
+                known = await self._known([item for _, item in read_ahead])
+                for raw, item in read_ahead:
+                    if isinstance(item, LineResult):
+                        window.add(raw, item)
+                    elif known.get(item.event_id) == item.sha256:
+                        window.add(raw, _result(Outcome.DUPLICATE, item))
+                    else:
+                        before = window.newest(item.subject)
+                        work = self._in_turn(item, before, places, now)
+                        window.start(raw, item.subject, work)
+                    while window.full:
+                        yield await window.oldest()
+                while window.ready:
+                    yield await window.oldest()
+            while window:
+                yield await window.oldest()
         finally:
-            for _, task in under_way:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+            await window.cancel()
+
+    async def _known(self, items: Sequence[Item | LineResult]) -> dict[str, str]:
+        """The SHA-256 of those that were delivered before, by event id."""
+        ids = {item.event_id for item in items if not isinstance(item, LineResult)}
+        return await asyncio.to_thread(self._book.delivered_of, ids)
 
     async def _in_turn(
         self,
-        entry: Entry | LineResult,
-        before: asyncio.Task[LineResult] | None,
+        item: Item,
+        before: asyncio.Future[LineResult] | None,
         places: asyncio.Semaphore,
+        now: datetime,
     ) -> LineResult:
-        if isinstance(entry, LineResult):
-            return entry
         if before is not None:
             await before  # if it failed, so must this: order is kept
         async with places:
-            return await self._take(entry)
+            return await self._take(item, now)
 
-    async def _take(self, entry: Entry) -> LineResult:
-        line = entry.line
+    async def _take(self, item: Item, now: datetime) -> LineResult:
         try:
-            seen = await asyncio.to_thread(
-                self._book.begin, line.event_id, entry.sha256, line.type, entry.dispute_id
-            )
+            kind = "report.row" if isinstance(item, Report) else item.line.type
+            key = LineKey(item.event_id, item.sha256, kind, item.dispute_id)
+            seen = await self._begin.do(key)
         except Conflict:
-            return _rejected(entry, {"event_id": "is known already with other content"})
+            reasons = {"event_id": "is known already with other content"}
+            return _result(Outcome.REJECTED, item, reasons)
         if seen == "delivered":
-            return LineResult(Outcome.DUPLICATE, line.event_id, entry.dispute_id)
+            return _result(Outcome.DUPLICATE, item)
+        if isinstance(item, Report):
+            return await self._take_report(item, now)
+        return await self._take_new(item, seen, now)
+
+    async def _take_new(self, entry: Entry, seen: Seen, now: datetime) -> LineResult:
+        if isinstance(entry.line, MonthLine):
+            row = _month_row(entry.event_id, entry.line.data, now)
+            replaced = await self._tell_month.do(row)
+            return LineResult(Outcome.ACCEPTED, entry.event_id, replaced=replaced)
         try:
             known = await self._deliver(entry)
         except Conflict as conflict:
             differs = "differs from what is known under this dispute_id"
-            return _rejected(entry, {f"data.{name}": differs for name in conflict.fields})
+            reasons = {f"data.{name}": differs for name in conflict.fields}
+            return _result(Outcome.REJECTED, entry, reasons)
         except InvalidMessage as fault:  # it names a chargeback whose notice has not come
-            return _rejected(entry, fault.fields)
-        await asyncio.to_thread(self._book.delivered, line.event_id)
+            return _result(Outcome.REJECTED, entry, fault.fields)
+        await self._delivered.do(entry.event_id)
         repeated = known and seen == "new"
-        outcome = Outcome.DUPLICATE if repeated else Outcome.ACCEPTED
-        return LineResult(outcome, line.event_id, entry.dispute_id)
+        return _result(Outcome.DUPLICATE if repeated else Outcome.ACCEPTED, entry)
+
+    async def _take_report(self, report: Report, now: datetime) -> LineResult:
+        try:
+            news = await self._reports.take(report, now)
+        except InvalidMessage as fault:
+            return _result(Outcome.REJECTED, report, fault.fields)
+        await self._delivered.do(report.event_id)
+        return _result(Outcome.ACCEPTED if news else Outcome.DUPLICATE, report)
+
+    async def _take_entry(self, entry: Entry, now: datetime) -> dict[str, str]:
+        """Take one line that follows from a row; gives the reasons if it was rejected."""
+        return (await self._take(entry, now)).reasons
 
     async def _deliver(self, entry: Entry) -> bool:
-        """Deliver a line's content; true when it told nothing new."""
+        """Deliver a line's content to its case; true when it told nothing new."""
         line = entry.line
-        if isinstance(line, OpenedLine):
-            return (await self._desk.open(line.data)).known
-        await self._desk.fact(entry.dispute_id, _signal(line), line.data)
+        match line:
+            case OpenedLine():
+                return (await self._desk.open(line.data)).known
+            case RulingLine() | NetworkEventLine() | EvidenceLine():
+                await self._desk.fact(line.dispute_id, _signal(line), line.data)
         return False
 
-
-def raw_lines(feed: BinaryIO) -> Iterator[RawLine]:
-    """The lines of a feed that say something, cut off where one is too long to keep."""
-    number = 0
-    while content := feed.readline(MAX_LINE_BYTES + 2):
-        number += 1
-        cut = len(content) > MAX_LINE_BYTES and not content.endswith(b"\n")
-        rest = content
-        while rest and not rest.endswith(b"\n"):
-            rest = feed.readline(MAX_LINE_BYTES)
-        content = content.removeprefix(_BOM) if number == 1 else content
-        if content.strip():
-            yield RawLine(number, content.rstrip(b"\r\n"), cut)
+    def _mark(self, event_ids: Sequence[str]) -> list[None]:
+        self._book.delivered(*event_ids)
+        return [None] * len(event_ids)
 
 
-async def _oldest(
-    under_way: deque[tuple[RawLine, asyncio.Task[LineResult]]],
-    newest: dict[str, asyncio.Task[LineResult]],
-) -> tuple[RawLine, LineResult]:
-    """Wait for the oldest line and forget it."""
-    raw, task = under_way[0]
-    result = await task
-    under_way.popleft()
-    if result.dispute_id and newest.get(result.dispute_id) is task:
-        del newest[result.dispute_id]
-    return raw, result
-
-
-def _read_raw(raw: RawLine, now: datetime) -> Entry | LineResult:
+def _read(read: LineReader, raw: RawLine, now: datetime) -> Item | LineResult:
     if raw.cut:
         return LineResult(Outcome.REJECTED, reasons=_TOO_LONG)
     try:
-        text = raw.content.decode("utf-8")
-    except UnicodeDecodeError:
-        return LineResult(Outcome.REJECTED, reasons={"line": "is not UTF-8"})
-    return _read(text, now)
-
-
-def _read(text: str, now: datetime) -> Entry | LineResult:
-    try:
-        return read_line(text, now)
+        return read(raw.content, now)
     except InvalidMessage as fault:
         return LineResult(Outcome.REJECTED, reasons=fault.fields)
 
@@ -211,5 +232,19 @@ def _signal(line: RulingLine | NetworkEventLine | EvidenceLine) -> str:
             return "evidence_submitted"
 
 
-def _rejected(entry: Entry, reasons: dict[str, str]) -> LineResult:
-    return LineResult(Outcome.REJECTED, entry.line.event_id, entry.dispute_id, reasons)
+def _month_row(event_id: str, month: MerchantMonth, told_at: datetime) -> MerchantMonthRow:
+    return MerchantMonthRow(
+        merchant_id=month.merchant_id,
+        network=month.network,
+        month=month.month,
+        settled_count=month.settled_count,
+        settled_minor=month.settled_minor,
+        currency=month.currency,
+        fraud_reports=month.fraud_reports,
+        event_id=event_id,
+        told_at=told_at,
+    )
+
+
+def _result(outcome: Outcome, item: Item, reasons: dict[str, str] | None = None) -> LineResult:
+    return LineResult(outcome, item.event_id, item.dispute_id, reasons or {})

@@ -34,20 +34,18 @@ class SqlRegister:
         Raises:
             Conflict: other content holds it; names the top-level fields that differ.
         """
+        (fresh,) = self.claim_all([(workflow_id, content)])
+        if isinstance(fresh, Conflict):
+            raise fresh
+        return fresh
+
+    def claim_all(self, claims: Sequence[tuple[str, str]]) -> list[bool | Conflict]:
+        """Take several ids, in one transaction; of each what ``claim`` says or raises."""
+        # In one order everywhere, so that two callers never wait for each other.
+        order = sorted(range(len(claims)), key=lambda place: claims[place][0])
         with self._store.write() as session:
-            row = Claim(
-                workflow_id=workflow_id,
-                sha256=sha256(content),
-                content=content,
-                claimed_at=wire_now(session),
-            )
-            if insert_once(session, row):
-                return True
-            holder = session.get_one(Claim, workflow_id)
-        if holder.sha256 == row.sha256:
-            return False
-        fields = differing(_object(holder.content), _object(content))
-        raise Conflict(workflow_id.partition("/")[0], fields or ["input"])
+            taken = {place: _claim(session, *claims[place]) for place in order}
+        return [taken[place] for place in range(len(claims))]
 
     def load(self, case_id: str) -> CaseFile:
         """Everything known of a case; empty for an unknown one."""
@@ -83,6 +81,22 @@ class SqlRegister:
             row = lock_case(session, case_id)
             if append(session, row, events):
                 project(session, row)
+
+
+def _claim(session: Session, workflow_id: str, content: str) -> bool | Conflict:
+    row = Claim(
+        workflow_id=workflow_id,
+        sha256=sha256(content),
+        content=content,
+        claimed_at=wire_now(session),
+    )
+    if insert_once(session, row):
+        return True
+    holder = session.get_one(Claim, workflow_id)
+    if holder.sha256 == row.sha256:
+        return False
+    fields = differing(_object(holder.content), _object(content))
+    return Conflict(workflow_id.partition("/")[0], fields or ["input"])
 
 
 def _unfinished(session: Session, case_id: str) -> tuple[Plan, ...]:

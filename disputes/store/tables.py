@@ -335,3 +335,40 @@ class QueryRow(SQLModel, table=True):
     since: datetime = Field(sa_type=UtcMoment)
     amount_minor: int = Field(default=0, sa_type=BigInteger)
     until: datetime = Field(sa_type=UtcMoment)
+
+
+class MerchantMonthRow(SQLModel, table=True):
+    """What a merchant settled in one month on one network; the newest line that told it holds.
+
+    ``month`` is ``YYYY-MM``. Without it a chargeback ratio is unknown (contract, Intake feed).
+    """
+
+    __tablename__ = "merchant_month"
+
+    merchant_id: str = Field(primary_key=True)
+    network: str = Field(primary_key=True)
+    month: str = Field(primary_key=True)
+    settled_count: int = Field(sa_type=BigInteger)
+    settled_minor: int = Field(sa_type=BigInteger)
+    currency: str
+    fraud_reports: int = Field(sa_type=BigInteger)
+    #: the line that told it
+    event_id: str
+    told_at: datetime = Field(sa_type=UtcMoment)
+
+
+class ReportRow(SQLModel, table=True):
+    """What a provider's report said last of one dispute: the next row is compared with it.
+
+    ``pending_json``: lines that follow from the newest change and may not be delivered yet.
+    """
+
+    __tablename__ = "report_row"
+
+    mapping: str = Field(primary_key=True)
+    dispute_id: str = Field(primary_key=True)
+    state_json: str
+    #: how often a row brought something new
+    changes: int = Field(default=0, sa_type=Integer)
+    pending_json: str | None = None
+    seen_at: datetime = Field(sa_type=UtcMoment)

@@ -45,3 +45,8 @@ FEED: Final = (
     '{"event_id": "E-1", "type": "dispute.ruling", "dispute_id": "D-1001", "data": {"ruling_id":'
     ' "R-1", "outcome": "merchant_won", "decided_at": "2026-11-20T10:00:00Z"}}\n'
 )
+FEED_CSV: Final = (
+    "dispute_id,merchant_id,payment_id,stage,network,reason_code,amount,currency,received_at\n"
+    "D-1001,M-1,8ac7a4a09136ba2801913734d9e253d8,chargeback,visa,13.1,92.00,EUR,"
+    "2026-11-02T09:30:00Z\n"
+)

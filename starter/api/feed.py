@@ -1,9 +1,6 @@
 """The feed over HTTP: lines as they arrive, in memory that does not grow with the feed."""
 
-import io
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,15 +14,21 @@ from starter.api.access import IntakeKey
 from starter.api.office import office_of
 from starter.api.once import json_answer
 from starter.api.problems import HttpRefusal
-from starter.feed import MAX_LINE_BYTES
-from starter.feed_file import RejectedLine
-from starter.intake import Intake, LineResult, Outcome, RawLine, raw_lines
+from starter.decompress import Encoding
+from starter.feed_stream import FeedForm, FeedKind, Taken, take_feed
+from starter.intake import Intake, Outcome
+from starter.progress import RejectedLine
 
 router = APIRouter(tags=["intake"])
-#: Bytes of whole lines that are taken together.
-_TOGETHER: Final = 4 * MAX_LINE_BYTES
 #: Rejected lines that the answer tells.
 _TOLD: Final = 1000
+_KINDS: Final = {
+    "application/jsonl": FeedKind.JSONL,
+    "application/x-ndjson": FeedKind.JSONL,
+    "application/json": FeedKind.JSONL,
+    "text/csv": FeedKind.CSV,
+}
+_ENCODINGS: Final = {"": Encoding.PLAIN, "gzip": Encoding.GZIP, "zstd": Encoding.ZSTD}
 
 
 class FeedAnswer(BaseModel):
@@ -39,13 +42,14 @@ class FeedAnswer(BaseModel):
 
 @router.post(
     "/v1/disputes/feed",
-    summary="Take a feed of JSON Lines",
+    summary="Take a feed of JSON Lines or CSV",
     responses=documents.writes(FeedAnswer, "What became of its lines; some may be rejected."),
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                "application/jsonl": {"schema": {"type": "string"}, "example": examples.FEED}
+                "application/jsonl": {"schema": {"type": "string"}, "example": examples.FEED},
+                "text/csv": {"schema": {"type": "string"}, "example": examples.FEED_CSV},
             },
         }
     },
@@ -58,53 +62,35 @@ async def take(request: Request, key: IntakeKey) -> Response:
     if key.merchants is not None:
         raise HttpRefusal(403, "Forbidden", "a feed is of all merchants, and the key's are few")
     office = office_of(request)
-    answer = FeedAnswer()
-    async for raw in _batches(request.stream()):
-        async with office.temporal.desk() as desk:
-            intake = Intake(desk, IntakeBook(office.store))
-            async for line, result in _taken(intake, raw):
-                _count(answer, line, result)
+    form, answer = _form(request), FeedAnswer()
+    async with office.temporal.desk() as desk:
+        intake = Intake(desk, IntakeBook(office.store))
+        feed = take_feed(intake, request.stream(), form, datetime.now(UTC))
+        async with aclosing(feed) as lines:
+            async for taken in lines:
+                _count(answer, taken)
     return json_answer(answer)
 
 
-async def _taken(
-    intake: Intake, lines: Iterator[RawLine]
-) -> AsyncIterator[tuple[RawLine, LineResult]]:
-    async with aclosing(intake.take_lines(lines, datetime.now(UTC))) as results:
-        async for line, result in results:
-            yield line, result
+def _form(request: Request) -> FeedForm:
+    """How the body is written and packed, by its headers; JSON Lines where they do not say."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if kind and kind not in _KINDS:
+        raise HttpRefusal(415, "UnsupportedMediaType", f"takes {', '.join(_KINDS)}")
+    if encoding not in _ENCODINGS:
+        raise HttpRefusal(415, "UnsupportedMediaType", "Content-Encoding must be gzip or zstd")
+    return FeedForm(kind=_KINDS.get(kind, FeedKind.JSONL), encoding=_ENCODINGS[encoding])
 
 
-async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[Iterator[RawLine]]:
-    """Whole lines, some megabytes at a time; of a line that is too long, only its beginning."""
-    waiting, lines = bytearray(), 0
-    async for chunk in stream:
-        waiting += chunk
-        if len(waiting) < _TOGETHER:
-            continue
-        end = waiting.rfind(b"\n") + 1
-        if end:
-            yield _numbered(bytes(waiting[:end]), lines)
-            lines += waiting.count(b"\n", 0, end)
-        rest = waiting[end:]
-        # Without its end it can only be refused, whatever follows up to there.
-        waiting = rest[: MAX_LINE_BYTES + 2] if len(rest) > MAX_LINE_BYTES + 2 else rest
-    if waiting:
-        yield _numbered(bytes(waiting), lines)
-
-
-def _numbered(content: bytes, before: int) -> Iterator[RawLine]:
-    return (replace(raw, number=raw.number + before) for raw in raw_lines(io.BytesIO(content)))
-
-
-def _count(answer: FeedAnswer, raw: RawLine, result: LineResult) -> None:
-    match result.outcome:
-        case Outcome.ACCEPTED:
-            answer.accepted += 1
-        case Outcome.DUPLICATE:
-            answer.duplicates += 1
+def _count(answer: FeedAnswer, taken: Taken) -> None:
+    match taken.result.outcome:
         case Outcome.REJECTED:
             answer.rejected += 1
             if len(answer.rejected_lines) < _TOLD:
-                told = RejectedLine(line_number=raw.number, reasons=result.reasons)
+                told = RejectedLine(line_number=taken.raw.number, reasons=taken.result.reasons)
                 answer.rejected_lines.append(told)
+        case Outcome.DUPLICATE:
+            answer.duplicates += 1
+        case _:
+            answer.accepted += 1

@@ -86,7 +86,6 @@ async def test_every_reason_of_a_line_is_told(engine: Engine) -> None:
         ('{"event_id": "E-1", "type": ["dispute.opened"], "data": {}}', "type", "must be one of"),
         ('{"event_id": "E-1", "type": "dispute.closed", "data": {}}', "type", "must be one of"),
         ('{"event_id": "E-1", "type": "preauthorization.opened"}', "type", "not supported"),
-        ('{"event_id": "E-1", "type": "merchant.month"}', "type", "not supported"),
         ('{"event_id": "E-1", "type": "dispute.ruling", "data": {}}', "dispute_id", "required"),
     ],
 )

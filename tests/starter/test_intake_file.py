@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,10 @@ from disputes.errors import Unreachable
 from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
 from starter.client import DisputeDesk
-from starter.feed import MAX_LINE_BYTES
 from starter.feed_file import take_file
-from starter.intake import Intake, Outcome, RawLine
+from starter.feed_stream import FeedForm, take_feed
+from starter.intake import Intake, Outcome
+from starter.lines import MAX_LINE_BYTES
 from starter.temporal_server import start_temporal
 from tests.support.desk import desk_of, evidence, intake_of, opened, ruling
 from tests.support.engine import Engine
@@ -28,6 +30,18 @@ CARD = "4111111111111111"
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+async def _outcomes(engine: Engine, texts: list[str]) -> list[tuple[int, Outcome]]:
+    """Take lines as they come in small pieces; of each its number and what became of it."""
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        feed = "\n".join(texts).encode()
+        for start in range(0, len(feed), 1000):
+            yield feed[start : start + 1000]
+
+    async with aclosing(take_feed(intake_of(engine), pieces(), FeedForm(), _now())) as lines:
+        return [(taken.raw.number, taken.result.outcome) async for taken in lines]
 
 
 def _rejected(feed: Path) -> list[dict[str, Any]]:
@@ -102,10 +116,8 @@ async def test_lines_of_one_dispute_keep_their_order_among_others(engine: Engine
     # Sent at the last moment at which evidence is taken; the ruling ends that.
     texts += [evidence(case_id, f"{case_id}.{n}") for n in range(12) for case_id in ids]
     texts += [ruling(case_id, "merchant_won") for case_id in ids]
-    lines = [RawLine(number, text.encode()) for number, text in enumerate(texts, 1)]
-    async with aclosing(intake_of(engine).take_lines(lines, _now())) as results:
-        told = [(raw.number, result.outcome) async for raw, result in results]
-    assert told == [(line.number, Outcome.ACCEPTED) for line in lines]
+    told = await _outcomes(engine, texts)
+    assert told == [(number, Outcome.ACCEPTED) for number in range(1, len(texts) + 1)]
     for case_id in ids:
         await engine.until(engine.handle(case_id), lambda it: it.status == "won")
         entries = await desk_of(engine).timeline(case_id)
@@ -117,14 +129,9 @@ async def test_lines_of_one_dispute_keep_their_order_among_others(engine: Engine
 
 async def test_a_feed_sent_twice_at_once_opens_each_case_once(engine: Engine) -> None:
     notices = [await engine.notice() for _ in range(8)]
-    lines = [RawLine(n, opened(notice).encode()) for n, notice in enumerate(notices, 1)]
-
-    async def take() -> list[Outcome]:
-        async with aclosing(intake_of(engine).take_lines(lines, _now())) as results:
-            return [result.outcome async for _, result in results]
-
-    both = await asyncio.gather(take(), take())
-    assert Outcome.REJECTED not in [*both[0], *both[1]]
+    texts = [opened(notice) for notice in notices]
+    both = await asyncio.gather(_outcomes(engine, texts), _outcomes(engine, texts))
+    assert Outcome.REJECTED not in [outcome for told in both for _, outcome in told]
     for notice in notices:
         case = engine.handle(notice["dispute_id"])
         await engine.settled(case, 1)

@@ -6,7 +6,7 @@ from alembic import op
 from disputes.store.tables import UtcMoment
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 #: Each filter's column with the order that lists have.
 _LISTED = {

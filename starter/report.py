@@ -1,0 +1,165 @@
+"""What follows from a row of a provider's report, compared with the last row of its dispute.
+
+Such reports repeat the current state; a case is told what changed.
+"""
+
+from collections.abc import Mapping as Words
+from dataclasses import dataclass
+from datetime import datetime
+
+from disputes.decode import canonical, sha256
+from disputes.vocabulary import NetworkEventKind
+from starter.feed import Entry, read_line
+from starter.mapping import Mapping, ReportState
+
+#: Events that a case takes again for the deadline that they name (lifecycle rows 14 to 16).
+_RENEWS_DEADLINE = (
+    NetworkEventKind.SECOND_CHARGEBACK,
+    NetworkEventKind.PRE_ARBITRATION_OPENED,
+    NetworkEventKind.PRE_ARBITRATION_DECLINED,
+)
+_NOTICE = (
+    *("dispute_id", "merchant_id", "payment_id", "network", "reason_code", "received_at"),
+    *("processed_at", "respond_by", "arn", "mcc", "region"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A row of a report: known by its content, for the same row again is no news."""
+
+    mapping: Mapping
+    state: ReportState
+    sha256: str
+
+    @classmethod
+    def of(cls, mapping: Mapping, state: ReportState) -> "Report":
+        """A row that ``mapping`` has read."""
+        return cls(mapping, state, sha256(state.json_text))
+
+    @property
+    def event_id(self) -> str:
+        """The id under which the row is known for ever."""
+        return f"{self.mapping.name}-{self.sha256[:40]}"
+
+    @property
+    def dispute_id(self) -> str:
+        """The dispute that the row is about."""
+        return self.state.dispute_id
+
+    @property
+    def subject(self) -> str:
+        """What rows keep their order for."""
+        return f"dispute/{self.dispute_id}"
+
+
+def is_outdated(before: ReportState, state: ReportState) -> bool:
+    """Whether a row is older than the last one, as far as the report tells its moments."""
+    moments = before.changed_at, state.changed_at
+    if None in moments:
+        return False
+    first, second = (datetime.fromisoformat(moment or "") for moment in moments)
+    return second < first
+
+
+def check_row(report: Report, now: datetime) -> None:
+    """Raises ``InvalidMessage``, by column, for a row that could not open its case."""
+    read_line(canonical(_opened(report, 0)), now)
+
+
+def lines_of(report: Report, before: ReportState | None, changes: int, now: datetime) -> list[str]:
+    """The feed lines that tell a case what a row brings; none where nothing that it takes changed.
+
+    Args:
+        report: the row.
+        before: the last row of its dispute.
+        changes: how many changes came before: with it the ids of the lines are made.
+        now: this moment (UTC), for rows that do not tell when they changed.
+    """
+    moment = report.state.changed_at or now.isoformat()
+    if before is None:
+        told = [_opened(report, changes)]
+        return [canonical(line) for line in told + _ruling(report, changes, moment)]
+    told = []
+    changed = report.state.state != before.state
+    if changed:
+        told = _network_event(report, before, changes, moment) + _ruling(report, changes, moment)
+    elif report.state.respond_by != before.respond_by:
+        told = _same_stage(report, changes, moment)
+    if not told and (changed or _differs(report.state, before, "amount", "currency", "respond_by")):
+        told = [_event(report, changes, moment, NetworkEventKind.ISSUER_COMMENT, amount=True)]
+    return [canonical(line) for line in told]
+
+
+def entries_of(lines: list[str], now: datetime) -> list[Entry]:
+    """The lines, read as strictly as any feed's; raises ``InvalidMessage``."""
+    return [read_line(line, now) for line in lines]
+
+
+def _differs(state: ReportState, before: ReportState, *names: str) -> bool:
+    return any(getattr(state, name) != getattr(before, name) for name in names)
+
+
+def _id(report: Report, changes: int, kind: str) -> str:
+    key = canonical([report.mapping.name, report.dispute_id, changes, kind])
+    return f"{report.mapping.name}-{sha256(key)[:40]}"
+
+
+def _opened(report: Report, changes: int) -> dict[str, object]:
+    state = report.state
+    notice: dict[str, object] = {
+        name: getattr(state, name) for name in _NOTICE if getattr(state, name) is not None
+    }
+    notice["stage"] = report.mapping.states[state.state].stage
+    notice["amount"] = _money(state)
+    return {"event_id": _id(report, changes, "opened"), "type": "dispute.opened", "data": notice}
+
+
+def _money(state: ReportState) -> dict[str, str]:
+    return {"amount": state.amount, "currency": state.currency}
+
+
+def _ruling(report: Report, changes: int, moment: str) -> list[dict[str, object]]:
+    says = report.mapping.states[report.state.state]
+    if says.outcome is None:
+        return []
+    name = _id(report, changes, "ruling")
+    data = {"ruling_id": name, "outcome": says.outcome, "decided_at": moment, "final": says.final}
+    return [_line(report, name, "dispute.ruling", data)]
+
+
+def _network_event(
+    report: Report, before: ReportState, changes: int, moment: str
+) -> list[dict[str, object]]:
+    """What the network did, where the new state stands for something that it did."""
+    states = report.mapping.states
+    says, said = states[report.state.state], states.get(before.state)
+    escalates = says.event is NetworkEventKind.ESCALATED
+    if says.event is None or (escalates and said is not None and said.stage == says.stage):
+        return []
+    amount = _differs(report.state, before, "amount", "currency")
+    return [_event(report, changes, moment, says.event, amount=amount)]
+
+
+def _same_stage(report: Report, changes: int, moment: str) -> list[dict[str, object]]:
+    """Another deadline of a stage: its event again, where the case takes it so."""
+    kind = report.mapping.states[report.state.state].event
+    if kind not in _RENEWS_DEADLINE:
+        return []
+    return [_event(report, changes, moment, kind, amount=False)]
+
+
+def _event(
+    report: Report, changes: int, moment: str, kind: NetworkEventKind, *, amount: bool
+) -> dict[str, object]:
+    name = _id(report, changes, "event")
+    data: dict[str, object] = {"event_id": name, "kind": kind, "occurred_at": moment}
+    if report.state.respond_by is not None:
+        data["respond_by"] = report.state.respond_by
+    if amount:
+        data["amount"] = _money(report.state)
+    return _line(report, name, "dispute.network_event", data)
+
+
+def _line(report: Report, name: str, kind: str, data: Words[str, object]) -> dict[str, object]:
+    return {"event_id": name, "type": kind, "dispute_id": report.dispute_id, "data": dict(data)}
