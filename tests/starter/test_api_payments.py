@@ -345,12 +345,31 @@ async def test_only_the_roles_may(api: Api, engine: Engine) -> None:
 
 
 async def test_a_doubt_is_settled_by_an_admins_word(api: Api, engine: Engine) -> None:
-    root = await api.as_("root")
-    path, _ = await _watched(api, engine)
-    doubt = {"resolution": "happened", "proof": "seen in the back office"}
-    for where in (path, "/v1/refunds/of-nobody"):
-        nothing = await root.post(f"{where}/operations/of:nobody/resolution", json=doubt)
-        assert _refused(nothing) == (404, "NotFound")
+    """Of a refund and of a capture for which the gateway asks for a person."""
+    ann, root = await api.as_("ann"), await api.as_("root")
+    request = await _order(engine, "refund")
+    refund = f"/v1/refunds/{request['refund_id']}"
+    watched, authorized = await _watched(api, engine)
+    for entry, payment in (("RF", request["payment_id"]), ("CP", authorized["payment_id"])):
+        match = {"payment_type": entry, "payment_id": payment}
+        await engine.sandbox.arm("result_code", match=match, code="000.400.030")
+    asked = await ann.post("/v1/refunds", json=request)
+    assert (asked.status_code, asked.json()["state"]) == (201, "in_doubt")
+    taken = await ann.post(f"{watched}/capture", json={"amount": eur("30.00")})
+    assert (taken.status_code, taken.json()["state"]) == (200, "in_doubt")
+    held = await ann.post(f"{watched}/capture", json={"amount": eur("30.00")})
+    assert _refused(held) == (409, "MoneyHeld")
+    word = {"resolution": "happened", "proof": "seen in the back office"}
+    for path, told in ((refund, asked), (watched, taken)):
+        wrong = await root.post(f"{path}/operations/of:nobody/resolution", json=word)
+        assert _refused(wrong) == (404, "NotFound")
+        where = f"{path}/operations/{told.json()['operation']['key']}/resolution"
+        bare = await root.post(where, json={"resolution": "happened"})
+        assert (_refused(bare), list(bare.json()["fields"])) == ((422, "InvalidMessage"), ["proof"])
+        assert (await root.post(where, json=word)).status_code == 200
+    await _until(ann, refund, state="settled")
+    shown = await _until(ann, watched, state="partially_captured")
+    assert shown["captured"] == "30.00"
 
 
 async def test_notices_are_read_in_order_by_whom_they_concern(api: Api, engine: Engine) -> None:
