@@ -238,6 +238,7 @@ async def _approvals(client: httpx.AsyncClient, limit: int = 1) -> list[Json]:
     while True:
         told = (await client.get("/v1/approvals", params=params)).json()
         found += told["items"]
+        assert len({(it["dispute_id"], it["order_id"]) for it in told["items"]}) <= limit
         if told["next_cursor"] is None:
             return found
         params["cursor"] = told["next_cursor"]
