@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from disputes.authorization_status import PreAuthorizationStatus
 from disputes.decode import canonical_of, json_of
-from disputes.errors import InvalidMessage, NotFound
+from disputes.errors import IllegalTransition, InvalidMessage, NotFound, Unreachable
 from disputes.fields import Durable, Identifier
 from disputes.order_status import OperationSummary
 from disputes.orders import order_id_of
@@ -38,8 +38,15 @@ Kind = Literal["preauthorization", "refund", "payout", "rebill"]
 _ID = TypeAdapter(Identifier)
 _REUSE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 _POLL_S = 0.05
-#: States in which a person must do something first.
-_RESTING = frozenset({OrderState.WAITING_FOR_APPROVAL.value, OrderState.IN_DOUBT.value})
+#: States in which nothing more happens by itself.
+_RESTING = frozenset(
+    {
+        OrderState.WAITING_FOR_APPROVAL.value,
+        OrderState.IN_DOUBT.value,
+        OrderState.SETTLED.value,
+        OrderState.DECLINED.value,
+    }
+)
 S = TypeVar("S", bound=BaseModel)
 
 
@@ -62,6 +69,12 @@ class Started(Durable):
 
     workflow_id: str
     known: bool
+
+
+class _Standing(BaseModel):
+    """What every status says."""
+
+    state: str
 
 
 class PaymentDesk:
@@ -127,8 +140,7 @@ class PaymentDesk:
             return False
         if workflow_id.startswith("preauthorization/"):
             return True
-        known = OperationSummary.model_validate_json(text)
-        return known.state != OrderState.REFUSED.value or known.operation is not None
+        return not _refused_unsent(OperationSummary.model_validate_json(text))
 
     async def signal(self, kind: Kind, own_id: str, name: str, message: BaseModel) -> None:
         """Tell a fact to a workflow that is on file, whether it runs, has closed or is forgotten.
@@ -161,7 +173,8 @@ class PaymentDesk:
         """Give a command to a running workflow and wait until it is carried out or refused.
 
         Raises:
-            NotFound: none of that id runs; one that has ended takes no command.
+            NotFound: there is none of that id.
+            IllegalTransition: it has ended, and takes no command.
         """
         handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(
             self._id(kind, own_id)
@@ -177,8 +190,9 @@ class PaymentDesk:
             else:
                 return answer
         known = await asyncio.to_thread(self._files.status, self._id(kind, own_id))
-        ended = "has ended" if known else "is not known"
-        raise NotFound(f"the {kind} {ended}: it takes no command")
+        if known is None:
+            raise NotFound(f"there is no {kind} with this id")
+        raise IllegalTransition(_Standing.model_validate_json(known).state, name, [])
 
     async def authorization(self, payment_id: str) -> PreAuthorizationStatus:
         """All that may be asked of a pre-authorization; ``NotFound`` for an unknown one."""
@@ -187,6 +201,23 @@ class PaymentDesk:
     async def order_status(self, kind: Kind, own_id: str) -> OperationSummary:
         """All that may be asked of a refund, payout or rebill; ``NotFound`` for an unknown one."""
         return await self._status(kind, own_id, OperationSummary)
+
+    async def watched(self, payment_id: str) -> PreAuthorizationStatus:
+        """A pre-authorization that was asked for, once its workflow has begun.
+
+        Raises:
+            Unreachable: no worker takes it up within ``patience``; it is watched over later.
+        """
+        workflow_id = self._id("preauthorization", payment_id)
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()):
+                while await asyncio.to_thread(self._files.status, workflow_id) is None:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            pass
+        else:
+            return await self.authorization(payment_id)
+        raise Unreachable("no worker has taken it up yet: it is watched over once one does")
 
     async def outcome(self, kind: Kind, own_id: str) -> OperationSummary:
         """An order once it has ended, or waits for a person, or ``patience`` is over.
@@ -203,7 +234,7 @@ class PaymentDesk:
                     await asyncio.wait([result], timeout=_POLL_S)
                     told = await asyncio.to_thread(self._files.status, self._id(kind, own_id))
                     known = OperationSummary.model_validate_json(told) if told else None
-                    if known is not None and known.state in _RESTING:
+                    if known is not None and _rests(known):
                         return known
                 return await result
         except TimeoutError:
@@ -245,3 +276,13 @@ class PaymentDesk:
         except ValidationError:
             pass
         raise InvalidMessage({"id": "must be 1-64 letters, digits, dots, underscores, hyphens"})
+
+
+def _refused_unsent(order: OperationSummary) -> bool:
+    return order.state == OrderState.REFUSED.value and order.operation is None
+
+
+def _rests(order: OperationSummary) -> bool:
+    """Whether its file says all there is to say; a refused one may just be asked for again."""
+    refused = order.state == OrderState.REFUSED.value and not _refused_unsent(order)
+    return refused or order.state in _RESTING

@@ -2,6 +2,7 @@
 
 from sqlmodel import col, select
 
+from disputes.errors import NotFound
 from disputes.notices import Notice
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.tables import NoticeRow
@@ -19,21 +20,34 @@ class SqlNotices:
             insert_once(session, NoticeRow(**notice.model_dump(), told_at=wire_now(session)))
 
     def told(
-        self, *, audience: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        *,
+        audience: str | None = None,
+        merchants: tuple[str, ...] | None = None,
+        after: str | None = None,
+        limit: int = 100,
     ) -> list[Notice]:
         """Messages in the order in which they were told.
 
         Args:
             audience: only those for merchants, or for shoppers.
+            merchants: only those of theirs; ``None``: everybody's.
             after: the id of the last message that was read.
             limit: how many at most.
+
+        Raises:
+            NotFound: there is no message ``after`` which to go on.
         """
         rows = select(NoticeRow).order_by(col(NoticeRow.told_at), col(NoticeRow.notice_id))
         with self._store.read() as session:
             if audience is not None:
                 rows = rows.where(NoticeRow.audience == audience)
-            last = session.get(NoticeRow, after) if after else None
-            if last is not None:
+            if merchants is not None:
+                rows = rows.where(col(NoticeRow.merchant_id).in_(merchants))
+            if after is not None:
+                last = session.get(NoticeRow, after)
+                if last is None or (merchants is not None and last.merchant_id not in merchants):
+                    raise NotFound("there is no notice with the id to go on after")
                 later = col(NoticeRow.told_at) > last.told_at
                 same = (col(NoticeRow.told_at) == last.told_at) & (
                     col(NoticeRow.notice_id) > last.notice_id

@@ -237,9 +237,14 @@ class PaymentFileRow(SQLModel, table=True):
 
     __tablename__ = "payment_file"
     __table_args__ = (
-        Index("payment_file_by_kind", "kind", "next_moment"),
+        # Each filter's index has the order of lists too, as a case's.
+        Index("payment_file_by_kind", "kind", "next_moment", "updated_at", "workflow_id"),
+        Index("payment_file_by_state", "kind", "state", "next_moment", "updated_at", "workflow_id"),
+        Index(
+            "payment_file_by_merchant",
+            *("merchant_id", "kind", "next_moment", "updated_at", "workflow_id"),
+        ),
         Index("payment_file_by_payment", "payment_id"),
-        Index("payment_file_by_merchant", "merchant_id", "kind"),
     )
 
     workflow_id: str = Field(primary_key=True)

@@ -14,6 +14,8 @@ from disputes.errors import ConfigurationError
 from disputes.settings import Settings
 from disputes.store.engine import Store, open_store
 from disputes.store.ledger import LedgerBook
+from disputes.store.notices import SqlNotices
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.reads import Reads
 from disputes.store.requests import RequestBook
 from starter.api import (
@@ -26,8 +28,11 @@ from starter.api import (
     feed,
     health,
     ledger,
+    notices,
     operations,
+    orders,
     payments,
+    preauthorizations,
     problems,
     reconciliations,
 )
@@ -52,8 +57,11 @@ _PARTS: Final = (
     commands,
     approvals,
     facts,
+    preauthorizations,
+    orders,
     operations,
     payments,
+    notices,
     ledger,
     reconciliations,
     health,
@@ -93,6 +101,8 @@ def make_app(env: Mapping[str, str], *, patience: timedelta = ANSWER_TIMEOUT) ->
         rates=RateLimit(),
         store=store,
         reads=Reads(store),
+        files=PaymentReads(store),
+        notices=SqlNotices(store),
         ledger=LedgerBook(store),
         requests=RequestBook(store),
         temporal=Temporal(env, store, settings.task_queue, patience),

@@ -1,6 +1,6 @@
 """Four eyes: what waits for a second person, and their word."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -8,16 +8,22 @@ from pydantic import BaseModel
 
 from disputes.fields import Identifier, Name, Text
 from disputes.messages import Decide
-from disputes.status import ApprovalStatus
+from disputes.order_status import OperationSummary
+from disputes.orders import OrderApproval
+from disputes.status import ApprovalStatus, CaseStatus
 from starter.api import documents
 from starter.api.access import Approver, Viewer
 from starter.api.bodies import message, read_object, signed
 from starter.api.commands import Decided, give
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
-from starter.api.paging import Page, cursor_of, place_of, text_of
+from starter.api.paging import Page, cursor_of, no_cursor, place_of, text_of
+from workflows.ids import payment_workflow_id
 
 router = APIRouter(tags=["approvals"])
+DECISION: Final = {"decision": "approve", "reason": "checked with the shop"}
+#: What a cursor goes on in.
+_CASES, _ORDERS = "cases", "orders"
 
 
 class Decision(BaseModel):
@@ -29,15 +35,20 @@ class Decision(BaseModel):
 
 
 class WaitingApproval(ApprovalStatus):
-    """A request that waits; the amount is a decimal string in ``currency``."""
+    """A request that waits; the amount is a decimal string in ``currency``.
 
-    dispute_id: str
+    ``kind``: what it is of; ``dispute_id`` of a dispute, ``order_id`` of an order.
+    """
+
+    kind: Literal["dispute", "refund", "payout", "rebill"]
+    dispute_id: str | None = None
+    order_id: str | None = None
     merchant_id: str | None
     currency: str
 
 
 class ApprovalList(BaseModel):
-    """Requests of a page of cases; ``next_cursor`` is null on the last one."""
+    """Requests of a page of cases and orders; ``next_cursor`` is null on the last one."""
 
     items: list[WaitingApproval]
     next_cursor: str | None
@@ -46,37 +57,65 @@ class ApprovalList(BaseModel):
 @router.get(
     "/v1/approvals",
     summary="What waits for a second person",
-    responses=documents.reads(ApprovalList, "Open requests by case; `limit` counts cases."),
+    responses=documents.reads(
+        ApprovalList, "Open requests: by case, then by order; `limit` counts cases and orders."
+    ),
 )
 def list_approvals(request: Request, key: Viewer, asked: Annotated[Page, Query()]) -> Response:
-    """List the open requests of all cases."""
-    after = text_of(place_of(asked.cursor, 1)[0]) if asked.cursor else None
-    cases = office_of(request).reads.waiting(
-        merchants=key.merchants, after=after, limit=asked.limit + 1
+    """List the open requests of all cases, then those of refunds, payouts and rebills."""
+    office, limit = office_of(request), asked.limit
+    source, after = _after(asked)
+    items: list[WaitingApproval] = []
+    if source == _CASES:
+        cases = office.reads.waiting(merchants=key.merchants, after=after, limit=limit + 1)
+        shown = cases[:limit]
+        items = [_of_case(case, item) for case in shown for item in case.approvals]
+        if len(cases) > limit:
+            return _page(items, _CASES, shown[-1].dispute_id)
+        limit, after = limit - len(cases), None
+    orders = office.files.waiting(merchants=key.merchants, after=after or "", limit=limit + 1)
+    items += [_of_order(order, it) for order in orders[:limit] if (it := order.approval)]
+    if len(orders) <= limit:
+        return json_answer(ApprovalList(items=items, next_cursor=None))
+    last = orders[limit - 1] if limit else None
+    return _page(items, _ORDERS, payment_workflow_id(last.kind, last.id) if last else after or "")
+
+
+def _after(asked: Page) -> tuple[str, str | None]:
+    if asked.cursor is None:
+        return _CASES, None
+    source, after = map(text_of, place_of(asked.cursor, 2))
+    if source not in (_CASES, _ORDERS):
+        raise no_cursor()
+    return source, after
+
+
+def _page(items: list[WaitingApproval], source: str, last: str) -> Response:
+    return json_answer(ApprovalList(items=items, next_cursor=cursor_of(source, last)))
+
+
+def _of_case(case: CaseStatus, item: ApprovalStatus) -> WaitingApproval:
+    return WaitingApproval(
+        **item.model_dump(),
+        kind="dispute",
+        dispute_id=case.dispute_id,
+        merchant_id=case.merchant_id,
+        currency=case.currency,
     )
-    shown = cases[: asked.limit]
-    more = len(cases) > asked.limit
-    items = [
-        WaitingApproval(
-            **item.model_dump(),
-            dispute_id=case.dispute_id,
-            merchant_id=case.merchant_id,
-            currency=case.currency,
-        )
-        for case in shown
-        for item in case.approvals
-    ]
-    cursor = cursor_of(shown[-1].dispute_id) if more else None
-    return json_answer(ApprovalList(items=items, next_cursor=cursor))
+
+
+def _of_order(order: OperationSummary, approval: OrderApproval) -> WaitingApproval:
+    told = approval.model_dump(include={"request_id", "requested_by", "at", "expires_at"})
+    mine = {"kind": order.kind, "order_id": order.id, "merchant_id": order.merchant_id}
+    money = {"amount": order.amount.amount, "currency": order.amount.currency}
+    return WaitingApproval.model_validate({**told, **mine, **money, "command": order.kind})
 
 
 @router.post(
     "/v1/disputes/{dispute_id}/approvals/{request_id}",
     summary="Approve or decline what somebody asked for",
     responses=documents.writes(Decided, "Where the case stands."),
-    openapi_extra=documents.body(
-        Decision, {"decision": "approve", "reason": "checked with the shop"}
-    ),
+    openapi_extra=documents.body(Decision, DECISION),
 )
 async def decide(
     request: Request,

@@ -50,3 +50,33 @@ FEED_CSV: Final = (
     "D-1001,M-1,8ac7a4a09136ba2801913734d9e253d8,chargeback,visa,13.1,92.00,EUR,"
     "2026-11-02T09:30:00Z\n"
 )
+PREAUTHORIZATION: Final = {
+    "payment_id": "8ac7a4a09136ba2801913734d9e253d9",
+    "merchant_id": "M-1",
+    "network": "visa",
+    "amount": MONEY,
+    "authorized_at": "2026-11-20T10:00:00Z",
+    "capture_when": ["order_fulfilled"],
+}
+CONDITION: Final = {"condition": "order_fulfilled", "occurred_at": "2026-11-22T08:00:00Z"}
+REFUND: Final = {
+    "refund_id": "RF-1001",
+    "payment_id": "8ac7a4a09136ba2801913734d9e253d8",
+    "merchant_id": "M-1",
+    "amount": {"amount": "20.00", "currency": "EUR"},
+    "reason": "damaged_or_defective",
+}
+PAYOUT: Final = {
+    "payout_id": "PO-1001",
+    "merchant_id": "M-1",
+    "amount": {"amount": "15.00", "currency": "EUR"},
+    "registration_id": "8a829449515d198b01517d5601df5584",
+    "reason": "customer_service_gesture",
+}
+ORDER_REBILL: Final = {
+    "rebill_id": "RB-1001",
+    "payment_id": "8ac7a4a09136ba2801913734d9e253d8",
+    "merchant_id": "M-1",
+    "amount": {"amount": "8.00", "currency": "EUR"},
+    "reason": "final_amount_differs",
+}

@@ -14,6 +14,8 @@ from disputes.errors import ConfigurationError, NotFound, Unreachable
 from disputes.settings import Settings
 from disputes.store.engine import Store
 from disputes.store.ledger import LedgerBook
+from disputes.store.notices import SqlNotices
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.reads import Reads
 from disputes.store.register import SqlRegister
 from disputes.store.requests import RequestBook
@@ -21,7 +23,9 @@ from starter.api.keys import ApiKey, KeyRing
 from starter.api.metrics import Metrics
 from starter.api.rates import RateLimit
 from starter.client import DisputeDesk
+from starter.payment_desk import Kind, PaymentDesk
 from workflows.connection import connect
+from workflows.ids import payment_workflow_id
 
 #: After a server did not answer, the next requests are told so at once for this long.
 _GIVE_UP_S = 1.0
@@ -37,6 +41,7 @@ class Temporal:
     ) -> None:
         self._env = dict(env)
         self._register = SqlRegister(store)
+        self._files = PaymentReads(store)
         self._task_queue = task_queue
         self._patience = patience
         self._client: Client | None = None
@@ -58,18 +63,28 @@ class Temporal:
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[DisputeDesk]:
-        """The desk, for as long as a caller may be kept waiting.
+        """The desk of disputes, for as long as a caller may be kept waiting.
 
         Raises:
             Unreachable: nothing answers in time; what was asked for may still be carried out.
         """
+        client, queue = await self.client(), self._task_queue
+        async with self._in_time():
+            yield DisputeDesk(client, self._register, queue, patience=self._patience)
+
+    @asynccontextmanager
+    async def payments(self) -> AsyncIterator[PaymentDesk]:
+        """The desk of payments' own workflows; otherwise as ``desk``."""
+        client, queue = await self.client(), self._task_queue
+        async with self._in_time():
+            yield PaymentDesk(client, self._register, self._files, queue, patience=self._patience)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
         late = False
-        desk = DisputeDesk(
-            await self.client(), self._register, self._task_queue, patience=self._patience
-        )
         try:
             async with asyncio.timeout((self._patience + _GRACE).total_seconds()):
-                yield desk
+                yield
         except TimeoutError:
             late = True
         if late:
@@ -85,6 +100,8 @@ class ApiOffice:
     rates: RateLimit
     store: Store
     reads: Reads
+    files: PaymentReads
+    notices: SqlNotices
     ledger: LedgerBook
     requests: RequestBook
     temporal: Temporal
@@ -94,6 +111,15 @@ class ApiOffice:
         """Refuse a case that is not of the key's merchants, as if it did not exist; blocks."""
         if key.merchants is not None and not key.sees(self.reads.merchant(case_id)):
             raise NotFound("there is no case with this id")
+
+    def see_payment(self, key: ApiKey, kind: Kind, own_id: str) -> None:
+        """Refuse a pre-authorization or order as ``see`` refuses a case; blocks.
+
+        One that nobody has asked for yet passes.
+        """
+        merchant = self.files.merchant(payment_workflow_id(kind, own_id))
+        if merchant is not None and not key.sees(merchant):
+            raise NotFound(f"there is no {kind} with this id")
 
 
 def office_of(request: Request) -> ApiOffice:

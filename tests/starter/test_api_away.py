@@ -8,6 +8,7 @@ from starter.temporal_server import start_temporal
 from tests.support.api import run_api
 from tests.support.engine import Engine, run_engine
 from tests.support.sandbox import Sandbox
+from tests.workflows.payment_hands import PreAuth, fresh_id
 
 NOTE = {"text": "called"}
 
@@ -21,7 +22,8 @@ async def test_reads_go_on_while_temporal_is_away(engine: Engine, tmp_path: Path
         root = await api.as_("root")
         assert (await root.get("/readyz")).json() == {"database": "ok", "temporal": "away"}
         reads = ("/v1/disputes", path, f"{path}/timeline", f"/v1/payments/{notice['payment_id']}")
-        for read in (*reads, "/v1/operations", "/v1/approvals", "/v1/ledger/entries"):
+        own = ("/v1/preauthorizations", "/v1/refunds", "/v1/payouts", "/v1/rebills", "/v1/notices")
+        for read in (*reads, *own, "/v1/operations", "/v1/approvals", "/v1/ledger/entries"):
             assert (await root.get(read)).status_code == 200
         ruling = {"ruling_id": "R", "outcome": "merchant_won", "decided_at": notice["received_at"]}
         asked = [
@@ -30,6 +32,7 @@ async def test_reads_go_on_while_temporal_is_away(engine: Engine, tmp_path: Path
             await root.post("/v1/disputes", json=notice | {"dispute_id": engine.new_id()}),
             await root.get(f"{path}?live=true"),
             await root.get("/v1/reconciliations/2026-01-01"),
+            await root.post("/v1/preauthorizations", json=PreAuth.request(fresh_id())),
         ]
         for answer in asked:
             assert (answer.status_code, answer.json()["type"]) == (503, "Unreachable")
@@ -79,3 +82,9 @@ async def test_a_command_that_no_worker_answers_is_not_known(
         answer = await root.post(f"{path}/notes", json=NOTE)
         assert (answer.status_code, answer.json()["type"]) == (503, "Unreachable")
         assert "may still be carried out" in answer.json()["detail"]
+        watched = PreAuth.request(fresh_id())
+        for answer in (
+            await root.post("/v1/preauthorizations", json=watched),
+            await root.get(f"/v1/preauthorizations/{watched['payment_id']}"),
+        ):
+            assert (answer.status_code, answer.json()["type"]) == (503, "Unreachable")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.support.api import Api, run_api, secret_of
 from tests.support.engine import Engine
+from tests.workflows.payment_hands import PreAuth, Refund
 
 # A feed is text to the generator: most of its lines are none that can be taken.
 schemathesis.serializer.alias("application/jsonl", "text/plain")
@@ -48,8 +49,8 @@ async def api(
         yield api
 
 
-def _ask(url: str, case_id: str, operation: Operation, mode: GenerationMode) -> int:
-    """Send requests to one route; gives how many."""
+def _ask(url: str, known: Mapping[str, str], operation: Operation, mode: GenerationMode) -> int:
+    """Send requests to one route, those that fit to what is ``known``; gives how many."""
     headers = {"Authorization": f"Bearer {secret_of('root')}"}
     sent = 0
 
@@ -65,9 +66,9 @@ def _ask(url: str, case_id: str, operation: Operation, mode: GenerationMode) -> 
     def send(case: Request) -> None:
         nonlocal sent
         streams = operation.path.endswith("/events")  # of a case that is known they never end
-        fits = mode is GenerationMode.POSITIVE and "dispute_id" in (case.path_parameters or {})
-        if fits and not streams:
-            case.path_parameters["dispute_id"] = case_id
+        if mode is GenerationMode.POSITIVE and not streams:
+            named = known.keys() & (case.path_parameters or {}).keys()
+            case.path_parameters.update({name: known[name] for name in named})
         sent += 1
         with requests.Session() as session:
             answer = case.call(url, session=session, headers=headers, timeout=60)
@@ -81,14 +82,16 @@ def _ask(url: str, case_id: str, operation: Operation, mode: GenerationMode) -> 
 async def test_every_route_keeps_the_document(api: Api, engine: Engine) -> None:
     notice = await engine.notice()
     await engine.settled(await engine.open(notice), 1)
+    refund, watched = await Refund.asked(engine), await PreAuth.opened(engine)
+    await refund.result()
+    known = {"dispute_id": notice["dispute_id"], "refund_id": refund.id, "payment_id": watched.id}
     schema = await asyncio.to_thread(schemathesis.openapi.from_url, f"{api.url}/openapi.json")
     sent = Counter[str]()
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         for mode in GenerationMode:
-            case_id = notice["dispute_id"]
             route = found.ok()
-            asked = await asyncio.to_thread(_ask, api.url, case_id, route, mode)
+            asked = await asyncio.to_thread(_ask, api.url, known, route, mode)
             sent[f"{route.method} {route.path}"] += asked
     assert min(sent.values()) > 0
     assert sum(sent.values()) >= 500
