@@ -50,3 +50,5 @@ FEED_CSV: Final = (
     "D-1001,M-1,8ac7a4a09136ba2801913734d9e253d8,chargeback,visa,13.1,92.00,EUR,"
     "2026-11-02T09:30:00Z\n"
 )
+#: A sealed notification, as hex digits.
+SEALED: Final = "5f0c7e1b94d2a36870bd"
