@@ -25,6 +25,7 @@ from starter.api import (
     facts,
     feed,
     health,
+    intake,
     ledger,
     operations,
     payments,
@@ -47,6 +48,7 @@ means *not known*: what was asked for may still be carried out. Repeat it with t
 #: Routes with a fixed word come before those with an id in its place.
 _PARTS: Final = (
     feed,
+    intake,
     cases,
     events,
     evidence,
