@@ -72,12 +72,16 @@ async def take(request: Request, key: IntakeKey) -> Response:
     office = office_of(request)
     form, answer = _form(request), FeedAnswer()
     rejected = _Rejected(RejectedBook(office.store))
-    async with office.temporal.desk() as desk:
-        intake = Intake(desk, IntakeBook(office.store))
-        feed = take_feed(intake, request.stream(), form, datetime.now(UTC))
+    temporal = office.temporal
+    async with temporal.limited() as limit:
+        desks = await temporal.dispute_desk(), await temporal.payment_desk()
+        intake = Intake(desks[0], IntakeBook(office.store), desks[1])
+        body = limit.not_while_reading(request.stream())
+        feed = take_feed(intake, body, form, datetime.now(UTC))
         try:
             async with aclosing(feed) as lines:
                 async for taken in lines:
+                    limit.begin()
                     _count(answer, taken)
                     if taken.result.outcome is Outcome.REJECTED:
                         await rejected.add(taken)

@@ -1,27 +1,34 @@
 """What a running API tells of feeds and notifications, and that it delivers them by itself."""
 
+import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from disputes.decode import sha256
 from disputes.store.engine import open_store
 from disputes.store.migrations import migrate
 from disputes.store.operations import SqlOperationBook
 from disputes.vocabulary import OperationState, PaymentType, Purpose
+from starter.api import office
 from starter.api.keys import Role
 from starter.api.webhooks import PATH
 from starter.processes import claim_port
 from starter.temporal_server import start_temporal
 from tests.store.scene import START, entry
 from tests.support.api import key_of, run_api
+from tests.support.desk import line, opened
 from tests.support.engine import Engine
 from tests.support.plans import own_plan
 from tests.support.webhooks import KEY, notification, sealed
 from tests.workflows.hands import Dispute
+from tests.workflows.payment_hands import PreAuth, fresh_id
 from workflows.connection import connect
 
 Json = dict[str, Any]
@@ -178,3 +185,25 @@ async def test_rejected_lines_are_kept_without_what_must_not_be(
         assert len(told[4]["line"]) == 2000
         assert (await (await api.as_("fewer")).get(REJECTED)).status_code == 403
         assert (await (await api.as_("door")).get(REJECTED)).status_code == 403
+
+
+async def test_a_feed_may_take_longer_than_any_single_answer(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that is slow, and a feed that is long, are no silence of Temporal."""
+    monkeypatch.setattr(office, "_GRACE", timedelta())
+    notice = await engine.notice()
+    payment_id = fresh_id()
+    await engine.sandbox.payment(payment_id, "92.00", "EUR", "PA")
+    first = opened(notice)
+    second = line("preauthorization.opened", payment_id, PreAuth.request(payment_id))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield first.encode() + b"\n"
+        await asyncio.sleep(2.5)  # the sender's own pause, longer than the API's patience
+        yield second.encode()
+
+    async with run_api(engine.env, tmp_path, patience_s=2) as api:
+        answer = await (await api.as_("door")).post("/v1/disputes/feed", content=slowly())
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 2)
+    assert (await PreAuth(engine, payment_id, payment_id).until(state="authorized")).authorized
