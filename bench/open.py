@@ -58,7 +58,8 @@ class Growing:
         late = await lateness(self._opener, self._store, self._gateway)
         self.measured.append(
             Size(
-                cases=len(self._open_ids) + self._ended,
+                open=len(self._open_ids),
+                added=len(self._open_ids) - _WARM_UP + self._ended,
                 started=missing,
                 seconds=seconds,
                 cpu=spent,

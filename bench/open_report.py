@@ -17,7 +17,8 @@ class Size:
     """What was measured with so many open cases.
 
     Attributes:
-        cases: open ones, with the few that have ended since: their bytes are still there.
+        open: cases that wait.
+        added: cases since ``empty``, with the few that have ended: their bytes are still there.
         started: how many of them were started for this size, in ``seconds``.
         cpu: processor seconds that these starts took, by process.
         empty: what the stack held before the first case.
@@ -27,7 +28,8 @@ class Size:
         late: milliseconds that each timer came late.
     """
 
-    cases: int
+    open: int
+    added: int
     started: int
     seconds: float
     cpu: dict[str, float]
@@ -49,15 +51,15 @@ _ROWS: Sequence[tuple[str, Callable[[Size], float]]] = (
     ("processor ms per start, server", lambda it: it.cpu["server"] / it.started * 1000),
     (
         "disk KiB per case, Temporal",
-        lambda it: (it.held.temporal_disk - it.empty.temporal_disk) / it.cases / _KIB,
+        lambda it: (it.held.temporal_disk - it.empty.temporal_disk) / it.added / _KIB,
     ),
     (
         "disk KiB per case, engine",
-        lambda it: (it.held.engine_disk - it.empty.engine_disk) / it.cases / _KIB,
+        lambda it: (it.held.engine_disk - it.empty.engine_disk) / it.added / _KIB,
     ),
     (
         "server memory KiB per case",
-        lambda it: (it.held.server - it.empty.server) / it.cases / _KIB,
+        lambda it: (it.held.server - it.empty.server) / it.added / _KIB,
     ),
     ("server memory MiB, all", lambda it: it.held.server / _MIB),
     ("worker memory MiB, all", lambda it: it.held.worker / _MIB),
@@ -74,13 +76,13 @@ _ROWS: Sequence[tuple[str, Callable[[Size], float]]] = (
 
 def show(sizes: Sequence[Size]) -> None:
     """Print a column for each size, and between two of them the factor."""
-    columns = [">open cases", f">{sizes[0].cases:,}"]
+    columns = ["open cases", f">{sizes[0].open:,}"]
     for size in sizes[1:]:
-        columns += [">factor", f">{size.cases:,}"]
+        columns += [">factor", f">{size.open:,}"]
     rows = [_row(label, [value(size) for size in sizes]) for label, value in _ROWS]
     out = console()
     out.print(f"Machine: {machine()}; everything runs on it.\n")
-    out.print(table("Open cases", [columns[0].removeprefix(">"), *columns[1:]], rows))
+    out.print(table("Open cases", columns, rows))
 
 
 def _row(label: str, values: Sequence[float]) -> list[str]:

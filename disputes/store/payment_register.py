@@ -72,12 +72,10 @@ class SqlPaymentRegister:
 
 
 def _operations(session: Session, workflow_id: str) -> list[OperationRow]:
-    """A workflow's own operations: their keys begin as its id does."""
-    prefix = workflow_id.replace("/", ":") + ":"
-    rows = select(OperationRow).where(col(OperationRow.key).startswith(prefix, autoescape=True))
+    """A workflow's own operations, but for what undoes a twin."""
+    rows = select(OperationRow).where(OperationRow.owner == workflow_id)
     found = session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key)))
-    # SQLite takes no notice of capitals here, and R-1 is not r-1.
-    return [row for row in found if row.key.startswith(prefix) and _TWIN not in row.key]
+    return [row for row in found if _TWIN not in row.key]
 
 
 def _row(file: PaymentFile) -> PaymentFileRow:

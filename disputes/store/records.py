@@ -7,7 +7,7 @@ from sqlmodel import Session, bindparam, col, select
 
 from disputes.decode import canonical_of
 from disputes.ledger import ActsOn, Posting, entry_postings, operation_postings
-from disputes.operations import PAYMENT_TYPE, Operation, OperationRecord, Plan
+from disputes.operations import PAYMENT_TYPE, Operation, OperationRecord, Plan, owner_of
 from disputes.store.tables import OperationRow
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
@@ -61,6 +61,7 @@ def to_row(
         payment_id=plan.payment_id,
         dispute_id=plan.dispute_id,
         merchant_id=plan.merchant_id,
+        owner=_owner(plan.key),
         purpose=plan.purpose.value,
         payment_type=PAYMENT_TYPE[plan.purpose].value,
         state=state.value,
@@ -72,6 +73,12 @@ def to_row(
         intended_at=now,
         plan_json=canonical_of(plan),
     )
+
+
+def _owner(key: str) -> str | None:
+    """Of a dispute's step the dispute's id says it."""
+    owner = owner_of(key)
+    return None if owner is None or owner.startswith("dispute/") else owner
 
 
 def to_record(

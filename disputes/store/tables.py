@@ -148,6 +148,7 @@ class OperationRow(SQLModel, table=True):
         Index("operation_by_intention", "intended_at"),
         Index("operation_by_sending", "sent_at"),
         Index("operation_by_settlement", "settled_at"),
+        Index("operation_by_owner", "owner"),
         UniqueConstraint("gateway_id", name="one_operation_per_entry"),
     )
 
@@ -155,6 +156,8 @@ class OperationRow(SQLModel, table=True):
     payment_id: str
     dispute_id: str | None = None
     merchant_id: str
+    #: workflow id of the payment's own workflow whose operation it is, such as ``refund/R-1``
+    owner: str | None = None
     purpose: str | None = None
     payment_type: str
     state: str

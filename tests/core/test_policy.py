@@ -130,8 +130,8 @@ def test_a_rebill_after_a_visa_dispute_is_off_unless_said_of_visa() -> None:
 
 
 def test_the_capability_table_has_the_names_of_the_contract() -> None:
-    own = {"authorization_days"}  # a period beside the yes and no of the table
-    assert set(CapabilityRow.model_fields) - own == set(
+    """Besides, an acquirer may say for how long it keeps an authorization."""
+    assert set(CapabilityRow.model_fields) - {"authorization_days"} == set(
         """credit rebill rebill_after_dispute multiple_capture partial_reversal increase
         post_chargeback post_reversal partial_reversal_of_chargeback undo_reversal
         refund_after_chargeback""".split()

@@ -10,8 +10,10 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Create both tables, and note since when an authorization has lapsed."""
+    """Create both tables; note whose an operation is, and since when an authorization lapsed."""
     op.add_column("payment", sa.Column("lapsed_at", UtcMoment(), nullable=True))
+    op.add_column("operation", sa.Column("owner", sa.String(), nullable=True))
+    op.create_index("operation_by_owner", "operation", ["owner"])
     op.create_table(
         "payment_file",
         sa.Column("workflow_id", sa.String(), primary_key=True),
