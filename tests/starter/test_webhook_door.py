@@ -240,9 +240,9 @@ async def test_a_capture_that_comes_after_the_expiry_opens_it_again(
     await alone.sandbox.own_booking("CP", payment, amount_minor=92_00)
     late = (await alone.sandbox.book(payment))[-1]
     await door.notify(notification(late | {"amount_minor": 1_00}))
+    assert (await door.until(InboxState.DELIVERED)).reason == own.workflow_id
     status = await own.until(lambda it: "late_capture" in it.attention)
     assert (status.state, status.captured) == ("captured", "92.00")
-    assert (await door.until(InboxState.DELIVERED)).reason == own.workflow_id
     await own.result()
     assert own.accounts() == {"acquirer": 92_00, "sales": -92_00}
 
