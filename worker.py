@@ -31,9 +31,10 @@ from disputes.gateway.entities import Entities, load_entities, one_entity
 from disputes.gateway.payunity import PayUnity
 from disputes.notice import DisputeNotice
 from disputes.payment_terms import AuthorizationTerms, OrderTerms
-from disputes.policy import Policy, parse_policy
+from disputes.policy import Policy
 from disputes.ports import PaymentNews, QueryThrottle
 from disputes.requests import OrderRequest, PreAuthorization
+from disputes.rulebook.policy_file import read_policy
 from disputes.settings import Settings
 from disputes.store import Store, open_store
 from disputes.store.notices import SqlNotices
@@ -72,21 +73,6 @@ class Adapters:
     policy: Policy
     patience: Patience
     throttle: QueryThrottle
-
-
-def read_policy(settings: Settings) -> Policy:
-    """The merchant's policy, or the built-in one.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or what is wrong in it.
-    """
-    if settings.policy_file is None:
-        return Policy(version="built-in")
-    try:
-        text = Path(settings.policy_file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"DISPUTES_POLICY_FILE cannot be read: {error}") from None
-    return parse_policy(text)
 
 
 def read_entities(settings: Settings) -> Entities:

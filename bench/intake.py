@@ -26,10 +26,12 @@ from disputes.decode import sha256
 from disputes.store import open_store
 from disputes.store.intake import IntakeBook
 from disputes.store.migrations import migrate
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.register import SqlRegister
 from starter.client import DisputeDesk
 from starter.feed_stream import FeedForm, take_feed
 from starter.intake import Intake, Outcome
+from starter.payment_desk import PaymentDesk
 from starter.render import console, table
 from starter.temporal_server import TemporalServer, start_temporal
 from workflows.connection import connect
@@ -184,7 +186,9 @@ async def _measure(asked: argparse.Namespace, folder: Path, server: TemporalServ
     await prepare_namespace(client)
     store = await asyncio.to_thread(open_store, url)
     try:
-        intake = Intake(DisputeDesk(client, SqlRegister(store)), IntakeBook(store))
+        register = SqlRegister(store)
+        payments = PaymentDesk(client, register, PaymentReads(store), TASK_QUEUE)
+        intake = Intake(DisputeDesk(client, register), IntakeBook(store), payments)
         rows = await _rates(Bench(client, intake, 32), asked.lines, asked.rounds)
     finally:
         store.close()

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from disputes.case import Case, day_end
-from disputes.events import TimerKind
+from disputes.events import PaymentKnown, TimerKind
 from disputes.notice import DisputeNotice
 from disputes.terms import CaseTerms
 from disputes.vocabulary import Finality, Flow, Stage, Status
 
 #: Hours before the deadline at which the policy looks again for a complete answer.
 _LAST_HOUR = 1
+#: Pause before the gateway is asked again for a payment; each later one doubles the time waited.
+_FIRST_QUESTION = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,20 @@ def _timers(case: Case) -> list[Timer]:
     else:
         timers += _review_timers(case, case.terms)
     return timers
+
+
+def next_question(case: Case) -> datetime | None:
+    """When to ask the gateway again for a payment that it does not know: pauses grow.
+
+    ``None``: it is known, was not asked for yet, or the policy's ``payment_wait_days`` are over.
+    """
+    payment, terms = case.payment, case.terms
+    if payment is None or payment.known or terms is None or case.finality is Finality.FINAL:
+        return None
+    asked = [it.recorded_at for it in case.events if isinstance(it.body, PaymentKnown)]
+    first, last = asked[0], asked[-1]
+    end = first + timedelta(days=terms.payment_wait_days)
+    return min(end, last + max(_FIRST_QUESTION, last - first)) if last < end else None
 
 
 def due_when_known(case: Case, moment: datetime) -> datetime:

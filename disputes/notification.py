@@ -86,10 +86,15 @@ class Suspect(Durable):
 
 
 class Bearings(Durable):
-    """What our books know around an entry; ``parent_dispute``: of the entry it references."""
+    """What our books know around an entry.
+
+    ``parent_dispute``: of the entry that it references; ``watched``: the workflow that watches over
+    the pre-authorization that it references.
+    """
 
     operation: KnownAs | None = None
     parent_dispute: str | None = None
+    watched: str | None = None
     suspects: tuple[Suspect, ...] = ()
 
 
@@ -102,7 +107,7 @@ class TellDisputes:
 
 @dataclass(frozen=True, slots=True)
 class TellWorkflow:
-    """The workflow of a payment's own operation is told, if it runs."""
+    """The workflow of a payment's own operation is told, whether it runs or has closed."""
 
     workflow_id: str
 
@@ -153,6 +158,8 @@ def route(entry: NotifiedEntry, known: Bearings) -> Route:
         case PaymentType.RF:
             concerned = _refunded(entry, known)
             return TellDisputes(concerned) if concerned else Nobody("no open case on the payment")
+        case PaymentType.CP | PaymentType.RV if known.watched is not None:
+            return TellWorkflow(known.watched)
         case _:
             return Nobody("no operation of ours")
 

@@ -110,6 +110,8 @@ class Clocks(_Section):
     )
     #: how long facts wait for their notice before a person is asked
     notice_wait_days: Annotated[_Days, Field(ge=1)] = 14
+    #: how long the gateway is asked again for a payment that it does not know; 0: once only
+    payment_wait_days: _Days = 14
     #: how long the gateway's chargeback waits for a case before it is listed as one itself
     orphan_hours: _Hours = 24
     #: our clock when no source gives a number

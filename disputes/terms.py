@@ -100,6 +100,8 @@ class CaseTerms(_Pinned):
     capabilities: Capabilities = Capabilities()
     fallback_days: int = 7
     notice_wait_days: int = 14
+    #: none in a case that is older than the rule: it is asked once only
+    payment_wait_days: int = 0
     ladder_hours: tuple[int, ...] = (168, 72, 24)
     last_call_hours: int = 12
     auto_submit: bool = False

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from disputes.errors import InvalidMessage
 from disputes.store.intake import IntakeBook
-from starter.cli_office import AsJson, office, print_json
+from starter.cli_office import AsJson, Office, office, print_json
 from starter.feed_file import How, Watcher, take_file, take_pipe
 from starter.feed_stream import FeedKind
 from starter.intake import Intake
@@ -90,7 +90,7 @@ def _check(file: Path | None, folder: Path | None, rejected: Path | None, *, res
 
 async def _take(file: Path, how: How, size: int | None) -> FeedReport:
     async with office() as opened:
-        taker, now = Intake(opened.desk, IntakeBook(opened.store)), datetime.now(UTC)
+        taker, now = _taker(opened), datetime.now(UTC)
         with _bar(size) as tell:
             how = How(how.mapping, how.kind, how.rejected, how.resume, tell)
             if file != _PIPE:
@@ -99,11 +99,15 @@ async def _take(file: Path, how: How, size: int | None) -> FeedReport:
             return await take_pipe(taker, sys.stdin.buffer, rejected, now, how)
 
 
+def _taker(opened: Office) -> Intake:
+    return Intake(opened.desk, IntakeBook(opened.store), opened.payments)
+
+
 async def _watch(folder: Path, how: How, *, as_json: bool) -> None:
     note(f"watching {folder} until Ctrl-C")
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
     async with office() as opened:
-        taker = Intake(opened.desk, IntakeBook(opened.store))
+        taker = _taker(opened)
         async with aclosing(watch(taker, folder, how)) as feeds:
             async for taken in feeds:
                 if as_json:

@@ -158,8 +158,10 @@ async def play(stack: Stack, script: Script) -> DemoReport:
     """
     store = open_store(stack.settings.database_url)
     try:
-        desk = DisputeDesk(stack.client, SqlRegister(store), stack.settings.task_queue)
-        intake = Intake(desk, IntakeBook(store))
+        register, queue = SqlRegister(store), stack.settings.task_queue
+        desk = DisputeDesk(stack.client, register, queue)
+        payments = PaymentDesk(stack.client, register, PaymentReads(store), queue)
+        intake = Intake(desk, IntakeBook(store), payments)
         began = time.monotonic()
         with Stage(script) as stage:
             player = Player(stack.client, desk, intake, stage)

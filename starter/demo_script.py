@@ -14,6 +14,7 @@ from disputes.fields import Identifier, Moment
 from disputes.money import Money
 from disputes.notice import DisputeNotice
 from starter.feed import (
+    AuthorizationLine,
     Entry,
     EvidenceLine,
     MonthLine,
@@ -183,6 +184,8 @@ def _moment(entry: Entry) -> datetime | None:
             return event.occurred_at
         case EvidenceLine(occurred_at=moment):
             return moment
+        case AuthorizationLine(data=start):
+            return start.authorized_at
         case MonthLine():
             return None
 

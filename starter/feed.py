@@ -22,12 +22,11 @@ from disputes.fields import Identifier, Moment
 from disputes.messages import AddEvidence, BankRuling, NetworkEvent
 from disputes.money import to_minor
 from disputes.notice import DisputeNotice
+from disputes.requests import PreAuthorization
 from disputes.vocabulary import Network
 from workflows.messages import CLOCK_AHEAD
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
-#: Types of the contract that this version cannot take yet.
-_LATER = frozenset({"preauthorization.opened"})
 
 
 class _Envelope(BaseModel):
@@ -106,13 +105,21 @@ class MonthLine(_Envelope):
     data: MerchantMonth
 
 
-Line = OpenedLine | RulingLine | NetworkEventLine | EvidenceLine | MonthLine
+class AuthorizationLine(_Envelope):
+    """An authorization to watch over."""
+
+    type: Literal["preauthorization.opened"]
+    data: PreAuthorization
+
+
+Line = OpenedLine | RulingLine | NetworkEventLine | EvidenceLine | MonthLine | AuthorizationLine
 _LINES: dict[str, type[Line]] = {
     "dispute.opened": OpenedLine,
     "dispute.ruling": RulingLine,
     "dispute.network_event": NetworkEventLine,
     "dispute.evidence": EvidenceLine,
     "merchant.month": MonthLine,
+    "preauthorization.opened": AuthorizationLine,
 }
 
 
@@ -120,7 +127,8 @@ _LINES: dict[str, type[Line]] = {
 class Entry:
     """A line that can be taken; ``sha256`` (hex) is equal for equal content, however written.
 
-    Lines of one ``subject`` (a dispute, or a merchant whose months are told) keep their order.
+    Lines of one ``subject`` (a dispute, an authorization, or a merchant whose months are told)
+    keep their order.
     """
 
     line: Line
@@ -137,7 +145,7 @@ class Entry:
         match self.line:
             case OpenedLine():
                 return self.line.data.dispute_id
-            case MonthLine():
+            case MonthLine() | AuthorizationLine():
                 return None
             case _:
                 return self.line.dispute_id
@@ -145,9 +153,13 @@ class Entry:
     @property
     def subject(self) -> str:
         """What the line is about, as one key."""
-        if isinstance(self.line, MonthLine):
-            return f"merchant/{self.line.data.merchant_id}"
-        return f"dispute/{self.dispute_id}"
+        match self.line:
+            case MonthLine():
+                return f"merchant/{self.line.data.merchant_id}"
+            case AuthorizationLine():
+                return f"preauthorization/{self.line.data.payment_id}"
+            case _:
+                return f"dispute/{self.dispute_id}"
 
 
 def read_line(text: str, now: datetime) -> Entry:
@@ -189,8 +201,6 @@ def _object(text: str) -> dict[str, object]:
 
 def _model(envelope: dict[str, object]) -> type[Line]:
     kind = envelope.get("type")
-    if isinstance(kind, str) and kind in _LATER:
-        raise InvalidMessage({"type": "is not supported by this version yet"}, what="the line")
     model = _LINES.get(kind) if isinstance(kind, str) else None
     if model is None:
         reason = "is required" if kind is None else f"must be one of {', '.join(_LINES)}"

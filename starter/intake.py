@@ -16,6 +16,7 @@ from disputes.store.intake import IntakeBook, LineKey, Seen
 from disputes.store.tables import MerchantMonthRow
 from starter.client import DisputeDesk
 from starter.feed import (
+    AuthorizationLine,
     Entry,
     EvidenceLine,
     MerchantMonth,
@@ -27,6 +28,7 @@ from starter.feed import (
 )
 from starter.grouped import Grouped
 from starter.lines import MAX_LINE_BYTES, RawLine
+from starter.payment_desk import PaymentDesk
 from starter.report import Report
 from starter.report_desk import ReportDesk
 from starter.window import Window
@@ -72,10 +74,11 @@ class LineReader(Protocol):
 
 
 class Intake:
-    """Delivers feed lines to their cases through the desk, each event once."""
+    """Delivers feed lines to their cases and payments through the desks, each event once."""
 
-    def __init__(self, desk: DisputeDesk, book: IntakeBook) -> None:
+    def __init__(self, desk: DisputeDesk, book: IntakeBook, payments: PaymentDesk) -> None:
         self._desk = desk
+        self._payments = payments
         self._book = book
         self._reports = ReportDesk(book.reports, self._take_entry)
         self._begin: Grouped[LineKey, Seen] = Grouped(book.begin_all)
@@ -176,7 +179,7 @@ class Intake:
         try:
             known = await self._deliver(entry)
         except Conflict as conflict:
-            differs = "differs from what is known under this dispute_id"
+            differs = f"differs from what is known under this {_id_name(entry)}"
             reasons = {f"data.{name}": differs for name in conflict.fields}
             return _result(Outcome.REJECTED, entry, reasons)
         except InvalidMessage as fault:  # it names a chargeback whose notice has not come
@@ -198,11 +201,13 @@ class Intake:
         return (await self._take(entry, now)).reasons
 
     async def _deliver(self, entry: Entry) -> bool:
-        """Deliver a line's content to its case; true when it told nothing new."""
+        """Deliver a line's content to its case or payment; true when it told nothing new."""
         line = entry.line
         match line:
             case OpenedLine():
                 return (await self._desk.open(line.data)).known
+            case AuthorizationLine():
+                return (await self._payments.authorize(line.data)).known
             case RulingLine() | NetworkEventLine() | EvidenceLine():
                 await self._desk.fact(line.dispute_id, _signal(line), line.data)
         return False
@@ -230,6 +235,10 @@ def _signal(line: RulingLine | NetworkEventLine | EvidenceLine) -> str:
             return "network_event"
         case EvidenceLine():
             return "evidence_submitted"
+
+
+def _id_name(entry: Entry) -> str:
+    return "payment_id" if isinstance(entry.line, AuthorizationLine) else "dispute_id"
 
 
 def _month_row(event_id: str, month: MerchantMonth, told_at: datetime) -> MerchantMonthRow:

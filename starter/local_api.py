@@ -1,6 +1,7 @@
 """The stack's own HTTP API: a child process, and a key for whoever may read the stack's folder."""
 
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from starter.processes import LOOPBACK, Child, claim_port
 from starter.stack import Endpoints, Stack, log_file
 
 _SAYS: Final = "api listening on "
+_WEBHOOKS: Final = "DISPUTES_WEBHOOK_KEYS"
 _HOLDER: Final = "local-admin"
 #: Nobody but this machine's user has it: what runs beside the stack need not wait.
 _PER_MINUTE: Final = 1_000_000
@@ -19,7 +21,8 @@ _PER_MINUTE: Final = 1_000_000
 async def start_api(stack: Stack, port: int) -> Endpoints:
     """Start the API; gives the stack's addresses with it.
 
-    Without a file of keys in the settings, an admin's key is made once for the stack's folder.
+    Without a file of keys in the settings, an admin's key is made once for the stack's folder; so
+    is a key for the gateway's notifications.
 
     Raises:
         ConfigurationError: the port is in use.
@@ -30,8 +33,10 @@ async def start_api(stack: Stack, port: int) -> Endpoints:
     secret = None
     env = dict(stack.env)
     if SETTING not in env:
-        secret = _secret(stack.folder / "api-key")
+        secret = _kept(stack.folder / "api-key", new_secret())
         env[SETTING] = str(_keys_file(stack.folder / "api-keys.toml", secret))
+    if _WEBHOOKS not in env:
+        env[_WEBHOOKS] = _kept(stack.folder / "webhook-key", secrets.token_hex(32))
     command = [sys.executable, "-m", "starter.cli", "api", "--host", LOOPBACK, "--port", str(port)]
     child = await Child.start("api", command, env=env, log=log_file(stack.folder, "api"))
     stack.children.append(child)
@@ -52,9 +57,10 @@ def write_private(file: Path, text: str) -> None:
         opened.write(text)
 
 
-def _secret(file: Path) -> str:
+def _kept(file: Path, fresh: str) -> str:
+    """The secret of a file, which gets ``fresh`` where there is none yet."""
     if not file.exists():
-        write_private(file, new_secret() + "\n")
+        write_private(file, f"{fresh}\n")
     return file.read_text(encoding="utf-8").strip()
 
 

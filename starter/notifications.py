@@ -10,9 +10,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
-
 from disputes.errors import Unreachable
 from disputes.messages import Booking
 from disputes.notification import (
@@ -23,6 +20,8 @@ from disputes.notification import (
     Wait,
     route,
 )
+from disputes.ports import PaymentNews
+from disputes.requests import EntryTold
 from disputes.store.inbox import Due, Inbox, InboxState
 from disputes.store.placeholders import Placeholders
 from disputes.vocabulary import PaymentType
@@ -48,8 +47,9 @@ class Deliveries:
         inbox: where notifications are kept.
         placeholders: lists chargebacks that no case explains.
         desk: reaches the cases.
-        client: reaches the workflows of a payment's own operations.
+        payments: reaches the workflows of a payment's own operations.
         orphan: how long a chargeback waits for its case before it is listed as one.
+        news: set by the door when something new has come.
         first_pause: before what cannot be delivered is looked at again.
     """
 
@@ -58,19 +58,19 @@ class Deliveries:
         inbox: Inbox,
         placeholders: Placeholders,
         desk: DisputeDesk,
-        client: Client,
+        payments: PaymentNews,
         orphan: timedelta,
         *,
+        news: asyncio.Event | None = None,
         first_pause: timedelta = _FIRST_PAUSE,
     ) -> None:
         self._inbox = inbox
         self._placeholders = placeholders
         self._desk = desk
-        self._client = client
+        self._payments = payments
         self._orphan = orphan
         self._first_pause = first_pause
-        #: set by the door when something new has come
-        self.news = asyncio.Event()
+        self.news = news or asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled; a fault of one notification or of the store ends nothing."""
@@ -110,10 +110,10 @@ class Deliveries:
                     await self._desk.fact(dispute_id, "booking", booking)
                 await self._end(due, InboxState.DELIVERED, case_id=dispute_ids[0])
             case TellWorkflow(workflow_id):
-                if await self._told(workflow_id, due.entry.booking(due.received_at)):
-                    await self._end(due, InboxState.DELIVERED, reason=workflow_id)
-                else:
-                    await self._again(due, f"{workflow_id} does not run")
+                told = EntryTold.model_validate(due.entry.booking(due.received_at))
+                async with translated():
+                    await self._payments.payment_booking(workflow_id, told)
+                await self._end(due, InboxState.DELIVERED, reason=workflow_id)
             case Known(dispute_id):
                 await self._end(due, InboxState.DELIVERED, reason="known", case_id=dispute_id)
             case Nobody(reason):
@@ -121,17 +121,6 @@ class Deliveries:
             case Wait(reason, orphan):
                 case_id = await self._listed(due) if orphan else None
                 await self._again(due, reason, case_id)
-
-    async def _told(self, workflow_id: str, booking: dict[str, object]) -> bool:
-        """Signal a running workflow; false when it does not run."""
-        async with translated():
-            try:
-                await self._client.get_workflow_handle(workflow_id).signal("booking", booking)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                return False
-        return True
 
     async def _listed(self, due: Due) -> str | None:
         """The placeholder of a chargeback that has waited for its case long enough."""

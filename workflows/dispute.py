@@ -13,7 +13,7 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from disputes import commands
     from disputes.consequences import Consequences, consequences
-    from disputes.deadlines import Timer, next_timer
+    from disputes.deadlines import Timer, next_question, next_timer
     from disputes.decode import decode, differing, json_of
     from disputes.errors import Conflict, InvalidNotice, NotFound, Refusal
     from disputes.events import Opened, TimerFired, TimerKind
@@ -170,13 +170,15 @@ class DisputeWorkflow:
     async def _wait(self) -> None:
         """Until there is news or the case's next moment has come; one timer at a time."""
         timer = self._next_timer()
-        moments = [timer.due] if timer else []
-        if self._money.hold_until is not None:
-            moments.append(self._money.hold_until)
-        self._alarm.set(min(moments, default=None))
+        # What is to be asked already is asked as soon as it can be.
+        question = None if self._docket.payment_stale else next_question(self._docket.case)
+        moments = [timer.due if timer else None, self._money.hold_until, question]
+        self._alarm.set(min((it for it in moments if it is not None), default=None))
         await workflow.wait_condition(self._woken)
         if timer is not None and self._alarm.rang and timer.due <= workflow.now():
             self._fire(timer)
+        if question is not None and self._alarm.rang and question <= workflow.now():
+            self._docket.payment_stale = True
 
     def _woken(self) -> bool:
         ended = self._over() and workflow.all_handlers_finished()

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
+from sqlalchemy import literal, tuple_
 from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -13,8 +15,11 @@ from disputes.fields import Durable, Moment
 from disputes.notification import Bearings, KnownAs, Notification, NotifiedEntry, Suspect
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id, operations_of
-from disputes.store.tables import CaseRow, NotificationRow, OperationRow
+from disputes.store.tables import CaseRow, NotificationRow, OperationRow, PaymentFileRow, UtcMoment
 from disputes.vocabulary import Finality, OperationState, PaymentType
+
+#: What the workflow ids of pre-authorizations begin with.
+_PREAUTHORIZATION: Final = "preauthorization"
 
 
 class InboxState(StrEnum):
@@ -126,6 +131,21 @@ class Inbox:
             row.due_at = None if pause is None else wire_now(session) + pause
             session.add(row)
 
+    def waiting(self, after: tuple[datetime, str] | None, limit: int) -> tuple[InboxLine, ...]:
+        """Notifications of which nobody was told yet, the oldest first.
+
+        ``after``: moment of receipt and SHA-256 of the last one of the page before.
+        """
+        place = tuple_(col(NotificationRow.received_at), col(NotificationRow.sha256))
+        query = select(NotificationRow).where(col(NotificationRow.due_at).is_not(None))
+        if after is not None:
+            query = query.where(place > tuple_(literal(after[0], UtcMoment()), literal(after[1])))
+        oldest = query.order_by(
+            col(NotificationRow.received_at), col(NotificationRow.sha256)
+        ).limit(limit)
+        with self._store.read() as session:
+            return tuple(_line(row) for row in session.exec(oldest).all())
+
     def lines(self, state: InboxState | None = None, limit: int = 100) -> tuple[InboxLine, ...]:
         """Notifications for a person, the newest first."""
         query = select(NotificationRow)
@@ -162,6 +182,7 @@ def _bearings(session: Session, entry: NotifiedEntry) -> Bearings:
     return Bearings(
         operation=_known_as(session, entry),
         parent_dispute=parent.dispute_id if parent else None,
+        watched=_watched(session, entry.referenced_id),
         suspects=tuple(_suspect(session, row) for row in _cases(session, entry)),
     )
 
@@ -183,6 +204,12 @@ def _known_as(session: Session, entry: NotifiedEntry) -> KnownAs | None:
         gateway_id=row.gateway_id,
         dispute_id=row.dispute_id,
     )
+
+
+def _watched(session: Session, referenced_id: str | None) -> str | None:
+    """The workflow of a pre-authorization that is on file."""
+    workflow_id = f"{_PREAUTHORIZATION}/{referenced_id}"
+    return workflow_id if session.get(PaymentFileRow, workflow_id) is not None else None
 
 
 def _cases(session: Session, entry: NotifiedEntry) -> Sequence[CaseRow]:

@@ -307,6 +307,21 @@ class NotificationRow(SQLModel, table=True):
     due_at: datetime | None = Field(default=None, sa_type=UtcMoment)
 
 
+class RejectedLineRow(SQLModel, table=True):
+    """A line of a feed over HTTP that could not be taken, once however often it came.
+
+    ``sha256``: of the line as it came; ``entry_json``: what is told of it, redacted, in ASCII, for
+    PostgreSQL keeps no NUL; ``rejected_at``: wire time, of the first time.
+    """
+
+    __tablename__ = "rejected_line"
+    __table_args__ = (Index("rejected_line_by_moment", "rejected_at", "sha256"),)
+
+    sha256: str = Field(primary_key=True)
+    rejected_at: datetime = Field(sa_type=UtcMoment)
+    entry_json: str
+
+
 class ApiRequestRow(SQLModel, table=True):
     """A request that came with an ``Idempotency-Key``, and its answer once it was carried out.
 

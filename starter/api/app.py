@@ -1,7 +1,7 @@
 """The application: its parts from the settings, its routes, one module for each resource."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from starter.api import (
     facts,
     feed,
     health,
+    intake,
     ledger,
     notices,
     operations,
@@ -36,6 +37,7 @@ from starter.api import (
     problems,
     reconciliations,
 )
+from starter.api.gateway_door import GatewayDoor
 from starter.api.guard import Guard
 from starter.api.keys import SETTING, KeyRing
 from starter.api.metrics import Metrics
@@ -51,6 +53,7 @@ means *not known*: what was asked for may still be carried out. Repeat it with t
 #: Routes with a fixed word come before those with an id in its place.
 _PARTS: Final = (
     feed,
+    intake,
     cases,
     events,
     evidence,
@@ -76,7 +79,7 @@ def make_app(env: Mapping[str, str], *, patience: timedelta = ANSWER_TIMEOUT) ->
         patience: how long a caller is kept waiting for a case's answer.
 
     Raises:
-        ConfigurationError: a setting, the file of keys or the database stops the start.
+        ConfigurationError: a setting, a file that one names or the database stops the start.
         Unreachable: no database answers.
     """
     settings = Settings.from_env(env)
@@ -85,17 +88,7 @@ def make_app(env: Mapping[str, str], *, patience: timedelta = ANSWER_TIMEOUT) ->
     keys = KeyRing.load(Path(settings.api_keys_file))
     store = open_store(settings.database_url)
     metrics = Metrics()
-    app = FastAPI(
-        title="Dispute Engine",
-        version=version("dispute-engine"),
-        description=_ABOUT,
-        lifespan=_closing(store),
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        middleware=[Middleware(Guard, metrics=metrics)],
-    )
-    app.state.office = ApiOffice(
+    office = ApiOffice(
         settings=settings,
         keys=keys,
         rates=RateLimit(),
@@ -108,16 +101,33 @@ def make_app(env: Mapping[str, str], *, patience: timedelta = ANSWER_TIMEOUT) ->
         temporal=Temporal(env, store, settings.task_queue, patience),
         metrics=metrics,
     )
+    door = GatewayDoor(office) if settings.webhook_keys else None
+    app = FastAPI(
+        title="Dispute Engine",
+        version=version("dispute-engine"),
+        description=_ABOUT,
+        lifespan=_running(store, door),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Guard, metrics=metrics)],
+    )
+    app.state.office = office
     problems.install(app)
     for part in _PARTS:
         app.include_router(part.router)
+    if door is not None:
+        app.include_router(door.router)
     return app
 
 
-def _closing(store: Store) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _running(
+    store: Store, door: GatewayDoor | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with door.delivering() if door else nullcontext():
+            yield
         store.close()
 
     return lifespan

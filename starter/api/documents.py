@@ -31,7 +31,8 @@ _READS = (*_ALWAYS, 404)
 _WRITES = (*_READS, 400, 409, 413, 415)
 
 
-def _refusals(statuses: Collection[int]) -> Responses:
+def refusals(*statuses: int) -> Responses:
+    """The refusals of these statuses, as problem details."""
     return {
         status: {
             "model": Problem,
@@ -44,13 +45,13 @@ def _refusals(statuses: Collection[int]) -> Responses:
 
 def reads(answer: type[BaseModel] | None, meaning: str = "What was asked for.") -> Responses:
     """The answers of a route that reads."""
-    return {200: _answer(answer, meaning), **_refusals(_READS)}
+    return {200: _answer(answer, meaning), **refusals(*_READS)}
 
 
 def writes(answer: type[BaseModel], meaning: str, *statuses: int) -> Responses:
     """The answers of a route that changes something; 200 by default."""
     told: Responses = {status: _answer(answer, meaning) for status in statuses or (200,)}
-    return {**told, **_refusals(_WRITES)}
+    return {**told, **refusals(*_WRITES)}
 
 
 def _answer(model: type[BaseModel] | None, meaning: str) -> dict[str, object]:

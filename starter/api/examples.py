@@ -80,3 +80,5 @@ ORDER_REBILL: Final = {
     "amount": {"amount": "8.00", "currency": "EUR"},
     "reason": "final_amount_differs",
 }
+#: A sealed notification, as hex digits.
+SEALED: Final = "5f0c7e1b94d2a36870bd"

@@ -1,20 +1,34 @@
 """What the API counts of itself, as Prometheus reads it (text format 0.0.4)."""
 
 from collections import Counter
+from dataclasses import asdict, dataclass
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = frozenset("DELETE GET HEAD OPTIONS PATCH POST PUT".split())
 _REQUESTS = "disputes_api_requests_total"
 _SECONDS = "disputes_api_request_seconds"
+_NOTIFICATIONS = "disputes_notifications_total"
+
+
+@dataclass
+class DoorCounts:
+    """What came to the gateway's door since the process started."""
+
+    kept: int = 0
+    repeated: int = 0
+    not_authentic: int = 0
+    too_large: int = 0
+    not_kept: int = 0
 
 
 class Metrics:
-    """Requests by method, route and status, and the time that they took, since the start."""
+    """Requests by method, route and status, their time, and notifications, since the start."""
 
     def __init__(self) -> None:
         self._requests = Counter[tuple[str, str, int]]()
         self._micros = Counter[tuple[str, str]]()
         self._taken = Counter[tuple[str, str]]()
+        self.door = DoorCounts()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; ``route`` is its pattern, never the path asked for."""
@@ -39,4 +53,9 @@ class Metrics:
             labels = f'{{method="{method}",route="{route}"}}'
             lines.append(f"{_SECONDS}_sum{labels} {micros / 1_000_000:.6f}")
             lines.append(f"{_SECONDS}_count{labels} {self._taken[method, route]}")
+        lines += [
+            f"# HELP {_NOTIFICATIONS} Notifications of the gateway that came to the door.",
+            f"# TYPE {_NOTIFICATIONS} counter",
+            *(f'{_NOTIFICATIONS}{{outcome="{name}"}} {n}' for name, n in asdict(self.door).items()),
+        ]
         return "\n".join(lines) + "\n"

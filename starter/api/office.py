@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,27 @@ from workflows.ids import payment_workflow_id
 _GIVE_UP_S = 1.0
 #: Beyond the desk's own patience: it ends with a better word.
 _GRACE = timedelta(seconds=5)
+
+
+class Limit:
+    """How long to wait for Temporal; what takes long because there is much to do begins anew."""
+
+    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
+        self._timeout = timeout
+        self._seconds = seconds
+
+    def begin(self) -> None:
+        """Something was answered, or there is something new to do."""
+        self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    async def not_while_reading(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """The same chunks; waiting for the sender of one is not waiting for Temporal."""
+        self._timeout.reschedule(None)
+        async for chunk in chunks:
+            self.begin()
+            yield chunk
+            self._timeout.reschedule(None)
+        self.begin()
 
 
 class Temporal:
@@ -68,23 +89,38 @@ class Temporal:
         Raises:
             Unreachable: nothing answers in time; what was asked for may still be carried out.
         """
-        client, queue = await self.client(), self._task_queue
-        async with self._in_time():
-            yield DisputeDesk(client, self._register, queue, patience=self._patience)
+        async with self.limited():
+            yield await self.dispute_desk()
 
     @asynccontextmanager
     async def payments(self) -> AsyncIterator[PaymentDesk]:
         """The desk of payments' own workflows; otherwise as ``desk``."""
-        client, queue = await self.client(), self._task_queue
-        async with self._in_time():
-            yield PaymentDesk(client, self._register, self._files, queue, patience=self._patience)
+        async with self.limited():
+            yield await self.payment_desk()
+
+    async def dispute_desk(self) -> DisputeDesk:
+        """The desk of cases, without a limit of its own."""
+        client = await self.client()
+        return DisputeDesk(client, self._register, self._task_queue, patience=self._patience)
+
+    async def payment_desk(self) -> PaymentDesk:
+        """The desk of payments' own workflows, without a limit of its own."""
+        return PaymentDesk(
+            await self.client(),
+            self._register,
+            self._files,
+            self._task_queue,
+            patience=self._patience,
+        )
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def limited(self) -> AsyncIterator[Limit]:
+        """Raise ``Unreachable`` once nothing has answered for as long as a caller may wait."""
         late = False
+        seconds = (self._patience + _GRACE).total_seconds()
         try:
-            async with asyncio.timeout((self._patience + _GRACE).total_seconds()):
-                yield
+            async with asyncio.timeout(seconds) as timeout:
+                yield Limit(timeout, seconds)
         except TimeoutError:
             late = True
         if late:

@@ -6,11 +6,11 @@ every fault, and a count.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from disputes.gateway.webhooks import (
@@ -22,22 +22,42 @@ from disputes.gateway.webhooks import (
     read_notification,
 )
 from disputes.store.inbox import Inbox
+from starter.api import documents, examples
+from starter.api.metrics import DoorCounts
+from starter.api.problems import not_known, problem
 
 #: Where the gateway sends its notifications (contract, HTTP).
 PATH: Final = "/v1/webhooks/payunity"
 #: The gateway gives up after 30 s and tries again; so do we when the store does not answer.
 _STORE_TIMEOUT_S: Final = 10
+_HEX = {"type": "string", "pattern": "^[0-9A-Fa-f]+$"}
+#: What the OpenAPI document says of the envelope; the example's is sealed with no key of anybody's.
+_DOCUMENT: Final = {
+    "parameters": [
+        {"name": IV_HEADER, "in": "header", "required": True, "schema": _HEX},
+        {"name": TAG_HEADER, "in": "header", "required": True, "schema": _HEX},
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/plain": {"schema": _HEX, "example": examples.SEALED},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"encryptedBody": _HEX},
+                    "required": ["encryptedBody"],
+                },
+                "example": {"encryptedBody": examples.SEALED},
+            },
+        },
+    },
+}
 
 
-@dataclass
-class DoorCounts:
-    """What came to the door since the process started, for its metrics."""
+class Kept(BaseModel):
+    """It is authentic and kept, now or before."""
 
-    kept: int = 0
-    repeated: int = 0
-    not_authentic: int = 0
-    too_large: int = 0
-    not_kept: int = 0
+    status: Literal["kept"] = "kept"
 
 
 def webhook_router(
@@ -56,24 +76,22 @@ def webhook_router(
     @router.post(
         PATH,
         summary="A notification of the gateway, sealed with AES-256-GCM",
-        responses={
-            401: {"description": "not sealed with a key of ours"},
-            413: {"description": f"longer than {MAX_BODY_BYTES} bytes"},
-            503: {"description": "it could not be kept: send it again"},
-        },
+        responses=documents.refusals(401, 413, 503),
+        response_model=Kept,
+        openapi_extra=_DOCUMENT,
     )
     async def payunity(request: Request) -> JSONResponse:
         """Keep an authentic notification; a repeated one is acknowledged again."""
         body = await _read(request)
         if body is None:
             counts.too_large += 1
-            return _problem(413, "the body is too long")
+            return problem(413, "TooLarge", f"the body may have at most {MAX_BODY_BYTES} bytes")
         headers = request.headers
         try:
             plaintext = keys.open(body, headers.get(IV_HEADER), headers.get(TAG_HEADER))
         except NotAuthentic:
             counts.not_authentic += 1
-            return _problem(401, "not authentic")
+            return problem(401, "NotAuthentic", "no key of ours sealed it")
         opened = read_notification(plaintext)
         try:
             async with asyncio.timeout(_STORE_TIMEOUT_S):
@@ -82,13 +100,13 @@ def webhook_router(
                 )
         except (TimeoutError, SQLAlchemyError):
             counts.not_kept += 1
-            return _problem(503, "it could not be kept: send it again")
+            return not_known("it could not be kept: send it again")
         if fresh:
             counts.kept += 1
             news.set()
         else:
             counts.repeated += 1
-        return JSONResponse({"status": "kept"})
+        return JSONResponse(Kept().model_dump())
 
     return router
 
@@ -102,11 +120,3 @@ async def _read(request: Request) -> bytes | None:
         if len(body) > MAX_BODY_BYTES:
             return None
     return bytes(body)
-
-
-def _problem(status: int, title: str) -> JSONResponse:
-    return JSONResponse(
-        {"type": "about:blank", "title": title, "status": status},
-        status_code=status,
-        media_type="application/problem+json",
-    )

@@ -17,6 +17,8 @@ import workflows.dispute
 import workflows.money
 import workflows.reconciliation
 import workflows.registrar
+import workflows.store_step
+import workflows.till
 from activities.case import CaseActivities
 from activities.gateway import GatewayActivities
 from activities.operation import Patience
@@ -354,6 +356,8 @@ _STAGED = (
     workflows.money,
     workflows.reconciliation,
     workflows.registrar,
+    workflows.store_step,
+    workflows.till,
 )
 
 

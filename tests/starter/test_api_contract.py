@@ -22,8 +22,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from starter.api.webhooks import PATH
 from tests.support.api import Api, run_api, secret_of
 from tests.support.engine import Engine
+from tests.support.webhooks import KEY
 from tests.workflows.payment_hands import PreAuth, Refund
 
 # A feed is text to the generator: most of its lines are none that can be taken.
@@ -45,7 +47,8 @@ async def api(
     engine_process: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Api]:
     """An API on the engine."""
-    async with run_api(engine_process.env, tmp_path_factory.mktemp("api")) as api:
+    env = {**engine_process.env, "DISPUTES_WEBHOOK_KEYS": KEY}
+    async with run_api(env, tmp_path_factory.mktemp("api")) as api:
         yield api
 
 
@@ -100,7 +103,7 @@ async def test_every_route_keeps_the_document(api: Api, engine: Engine) -> None:
 async def test_the_document_is_whole(api: Api) -> None:
     """Each route says what it takes and gives, who may come in, and every POST shows an example."""
     document = (await (await api.as_(None)).get("/openapi.json")).json()
-    open_doors = {"/healthz", "/readyz", "/metrics"}
+    open_doors = {"/healthz", "/readyz", "/metrics", PATH}
     for path, methods in document["paths"].items():
         for method, route in methods.items():
             assert route["summary"]
@@ -108,5 +111,7 @@ async def test_the_document_is_whole(api: Api) -> None:
             if method in ("post", "delete"):
                 contents = route["requestBody"]["content"]
                 assert any("example" in content for content in contents.values())
-            if path not in open_doors:
+            if path == PATH:  # the envelope is the authentication
+                assert {"200", "401", "413", "503"} <= set(route["responses"])
+            elif path not in open_doors:
                 assert {"401", "403", "422", "429", "503"} <= set(route["responses"])

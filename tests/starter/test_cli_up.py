@@ -67,7 +67,8 @@ async def test_the_stack_runs_until_it_is_interrupted(tmp_path: Path) -> None:
         missing = await disputes("show", "D-1", env=_env(), folder=tmp_path)
         assert (missing.code, "no case" in missing.err) == (1, True)
         await _check_api(named["api"], named["api_key"])
-        assert endpoints.stat().st_mode & 0o077 == 0
+        for private in (endpoints, endpoints.with_name("webhook-key")):
+            assert private.stat().st_mode & 0o077 == 0
         nightly = await _nightly(named["temporal"])
         assert (nightly.workflow, nightly.task_queue) == (RECONCILIATION_WORKFLOW, TASK_QUEUE)
     finally:

@@ -11,6 +11,7 @@ from starter.feed import read_line
 from starter.intake import Outcome
 from tests.support.desk import Json, desk_of, evidence, intake_of, line, opened, ruling
 from tests.support.engine import Engine
+from tests.workflows.payment_hands import PreAuth, fresh_id
 
 CARD = "4111 1111 1111 1111"
 
@@ -85,7 +86,7 @@ async def test_every_reason_of_a_line_is_told(engine: Engine) -> None:
         ('{"event_id": "E-1", "data": {}}', "type", "required"),
         ('{"event_id": "E-1", "type": ["dispute.opened"], "data": {}}', "type", "must be one of"),
         ('{"event_id": "E-1", "type": "dispute.closed", "data": {}}', "type", "must be one of"),
-        ('{"event_id": "E-1", "type": "preauthorization.opened"}', "type", "not supported"),
+        ('{"event_id": "E-1", "type": "preauthorization.opened"}', "data", "required"),
         ('{"event_id": "E-1", "type": "dispute.ruling", "data": {}}', "dispute_id", "required"),
     ],
 )
@@ -109,6 +110,31 @@ async def test_a_repeated_line_tells_the_case_nothing_twice(engine: Engine) -> N
     await engine.settled(engine.handle(case_id), 1)
     told = [entry.what for entry in await desk_of(engine).timeline(case_id)]
     assert told.count("evidence_added") == told.count("opened") == 1
+
+
+async def test_an_authorization_of_the_feed_is_watched_once(engine: Engine) -> None:
+    payment_id = fresh_id()
+    await engine.sandbox.payment(payment_id, "92.00", "EUR", "PA")
+    own, start = PreAuth(engine, payment_id, payment_id), PreAuth.request(payment_id)
+    intake = intake_of(engine)
+    lines = [line("preauthorization.opened", f"{payment_id}.{n}", start) for n in (1, 1, 2)]
+    taken = [(await intake.take_line(text, _now())).outcome for text in lines]
+    assert taken == [Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert (await own.until(state="authorized")).open_amount == "92.00"
+
+    other = line("preauthorization.opened", f"{payment_id}.3", start | {"mcc": "5812"})
+    refused = await intake.take_line(other, _now())
+    assert refused.outcome is Outcome.REJECTED
+    assert refused.reasons == {"data.mcc": "differs from what is known under this payment_id"}
+    bad = line("preauthorization.opened", f"{payment_id}.4", start | {"on_expiry": "reauthorize"})
+    assert "registration_id" in str((await intake.take_line(bad, _now())).reasons)
+
+    await own.capture()
+    await own.result()
+    again = line("preauthorization.opened", f"{payment_id}.5", start)
+    assert (await intake.take_line(again, _now())).outcome is Outcome.DUPLICATE
+    assert (await own.result()).state == "captured"
+    assert await own.book() == ["PA", "CP"]
 
 
 async def test_the_same_notice_under_another_event_id_is_a_duplicate(engine: Engine) -> None:

@@ -21,7 +21,7 @@ from starter.feed_stream import FeedForm, take_feed
 from starter.intake import Intake, Outcome
 from starter.lines import MAX_LINE_BYTES
 from starter.temporal_server import start_temporal
-from tests.support.desk import desk_of, evidence, intake_of, opened, ruling
+from tests.support.desk import desk_of, evidence, intake_of, opened, payment_desk_of, ruling
 from tests.support.engine import Engine
 from workflows.connection import connect
 
@@ -147,8 +147,9 @@ async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path
     client = await connect(server.env)
     await server.child.stop()
     desk = DisputeDesk(client, SqlRegister(engine.store), engine.settings.task_queue)
+    intake = Intake(desk, IntakeBook(engine.store), payment_desk_of(engine))
     with pytest.raises(Unreachable):
-        await Intake(desk, IntakeBook(engine.store)).take_line(opened(notice), _now())
+        await intake.take_line(opened(notice), _now())
     again = await intake_of(engine).take_line(opened(notice), _now())
     assert again.outcome is Outcome.ACCEPTED
     assert (await desk_of(engine).status(notice["dispute_id"])).dispute_id == notice["dispute_id"]

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,6 @@ from pathlib import Path
 import httpx
 import pytest_asyncio
 from sqlalchemy import text
-from temporalio import workflow
-from temporalio.common import RawValue
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from disputes.decode import sha256
 from disputes.events import Booked, CaseEvent
@@ -22,19 +19,16 @@ from disputes.gateway.webhooks import MAX_BODY_BYTES
 from disputes.notification import placeholder_id
 from disputes.store.inbox import InboxState
 from disputes.store.listing import CaseFilter
-from disputes.store.operations import SqlOperationBook
 from disputes.store.reads import Reads
-from disputes.vocabulary import OperationState, PaymentType, Purpose
 from starter.temporal_server import TemporalServer, start_temporal
-from tests.store.scene import START, entry
 from tests.support.desk import desk_of
 from tests.support.door import Door, open_door
 from tests.support.engine import Engine, run_engine
-from tests.support.plans import own_plan
 from tests.support.sandbox import Sandbox
 from tests.support.waiting import until
 from tests.support.webhooks import KEY, OTHER_KEY, Json, notification, sealed
 from tests.workflows.hands import Dispute
+from tests.workflows.payment_hands import PreAuth, Refund, fresh_id
 
 NOW = timedelta()
 
@@ -218,49 +212,55 @@ async def test_a_notification_settles_a_reversal_in_doubt(alone: Engine, door: D
     await dispute.money_is(acquirer=92_00)
 
 
-@workflow.defn(name="RefundWorkflow")
-class _Refund:
-    """Stands at the place of a payment's own workflow and keeps what it is told."""
-
-    def __init__(self) -> None:
-        self._told: list[RawValue] = []
-
-    @workflow.run
-    async def run(self) -> str:
-        await workflow.wait_condition(lambda: bool(self._told))
-        return self._told[0].payload.data.decode()
-
-    @workflow.signal(dynamic=True)
-    def booking(self, name: str, args: Sequence[RawValue]) -> None:
-        assert name == "booking"
-        self._told.append(args[0])
-
-
-async def test_a_refund_in_doubt_leads_to_its_own_workflow(alone: Engine, door: Door) -> None:
-    """Parked while it does not run, told by the id alone once it does."""
-    payment = sha256(f"{alone.name} refunded")[:32]
+async def test_a_notification_settles_a_refund_in_doubt(alone: Engine, door: Door) -> None:
+    """Its workflow is told by the id alone, and asks the gateway."""
+    payment = fresh_id()
     await alone.sandbox.payment(payment, "92.00", "EUR")
-    book = SqlOperationBook(alone.store)
-    plan = own_plan("refund", "R-doubt", Purpose.REFUND, 10_00, payment)
-    shown = entry(PaymentType.DB, 92_00, gateway_id=payment)
-    assert book.adopt_own("M-1", payment, [shown], START).known
-    record = book.intend(plan, ())
-    book.mark_sent(plan.key, attempts=record.attempts)
-    refund = {"id": sha256(plan.key)[:32], "payment_type": "RF", "referenced_id": payment}
-    refund["merchant_transaction_id"] = plan.merchant_transaction_id
-    await door.notify(notification(refund))
-    assert (await door.until(InboxState.PARKED)).reason == "the call is under way: who sent it asks"
-    book.settle(plan.key, OperationState.IN_DOUBT, at=START)
-    await until(lambda: door.inbox.lines()[0].reason == "refund/R-doubt does not run")
-    queue = f"{alone.settings.task_queue}-refunds"
-    runner = UnsandboxedWorkflowRunner()
-    async with Worker(alone.client, task_queue=queue, workflows=[_Refund], workflow_runner=runner):
-        told = await alone.client.execute_workflow(
-            "RefundWorkflow", id="refund/R-doubt", task_queue=queue, result_type=str
-        )
-    assert f'"gateway_id":"{refund["id"]}"' in told
-    assert "amount" not in told
-    assert (await door.until(InboxState.DELIVERED)).reason == "refund/R-doubt"
+    match = {"payment_type": "RF", "payment_id": payment}
+    await alone.sandbox.arm("result_code_after_booking", match=match, code="000.400.030")
+    own = await Refund.asked(alone, payment)
+    await own.until(state="in_doubt")
+    booked = (await alone.sandbox.book(payment))[-1]
+    await door.notify(notification(booked | {"amount_minor": 1_00}))
+    summary = await own.result()
+    assert summary.operation is not None
+    assert (summary.state, summary.operation.gateway_id) == ("settled", booked["id"])
+    assert (await door.until(InboxState.DELIVERED)).reason == own.workflow_id
+    assert own.accounts() == {"acquirer": 72_00, "sales": -92_00, "refunds": 20_00}
+    assert await own.posts() == ["RF"]
+
+
+async def test_a_capture_that_comes_after_the_expiry_opens_it_again(
+    alone: Engine, door: Door
+) -> None:
+    own = await PreAuth.opened(alone)
+    assert not await own.pass_time(hours=169)
+    assert (await own.result()).state == "expired"
+    payment = str(own.payment)
+    await alone.sandbox.own_booking("CP", payment, amount_minor=92_00)
+    late = (await alone.sandbox.book(payment))[-1]
+    await door.notify(notification(late | {"amount_minor": 1_00}))
+    assert (await door.until(InboxState.DELIVERED)).reason == own.workflow_id
+    status = await own.until(lambda it: "late_capture" in it.attention)
+    assert (status.state, status.captured) == ("captured", "92.00")
+    await own.result()
+    assert own.accounts() == {"acquirer": 92_00, "sales": -92_00}
+
+
+async def test_a_release_behind_our_back_ends_a_watched_authorization(
+    alone: Engine, door: Door
+) -> None:
+    own = await PreAuth.opened(alone)
+    await alone.sandbox.own_booking("RV", str(own.payment), amount_minor=92_00)
+    await door.notify(notification((await alone.sandbox.book(own.payment))[-1]))
+    assert (await own.result()).state == "reversed"
+
+
+async def test_a_capture_of_what_nobody_watches_concerns_nobody(door: Door) -> None:
+    await door.notify(
+        notification({"id": "a" * 32, "payment_type": "CP", "referenced_id": "b" * 32})
+    )
+    assert (await door.until(InboxState.IGNORED)).reason == "no operation of ours"
 
 
 async def test_a_refund_behind_our_back_is_told_to_the_open_case(alone: Engine, door: Door) -> None:

@@ -26,7 +26,8 @@ from disputes.store import open_store
 from disputes.store.inbox import Inbox, InboxState
 from disputes.store.migrations import migrate
 from disputes.vocabulary import OperationState, PaymentType
-from starter.api.webhooks import PATH, DoorCounts
+from starter.api.metrics import DoorCounts
+from starter.api.webhooks import PATH
 from tests.support.door import door_app
 from tests.support.webhooks import OTHER_KEY, Json, sealed
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from disputes.store.intake import IntakeBook
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.register import SqlRegister
 from starter.client import DisputeDesk
 from starter.intake import Intake
+from starter.payment_desk import PaymentDesk
 from tests.support.engine import Engine
 
 Json = dict[str, Any]
@@ -24,7 +26,13 @@ def desk_of(
 
 def intake_of(engine: Engine) -> Intake:
     """The engine's intake."""
-    return Intake(desk_of(engine), IntakeBook(engine.store))
+    return Intake(desk_of(engine), IntakeBook(engine.store), payment_desk_of(engine))
+
+
+def payment_desk_of(engine: Engine) -> PaymentDesk:
+    """A desk of payments' own workflows on the engine's register."""
+    queue = engine.settings.task_queue
+    return PaymentDesk(engine.client, SqlRegister(engine.store), PaymentReads(engine.store), queue)
 
 
 def line(kind: str, event_id: str, data: Json, dispute_id: str | None = None) -> str:

@@ -13,12 +13,14 @@ from disputes.gateway.webhooks import WebhookKeys
 from disputes.store import Store
 from disputes.store.inbox import Inbox, InboxLine, InboxState
 from disputes.store.placeholders import Placeholders
-from starter.api.webhooks import PATH, DoorCounts, webhook_router
+from starter.api.metrics import DoorCounts
+from starter.api.webhooks import PATH, webhook_router
 from starter.notifications import Deliveries
 from tests.support.desk import desk_of
 from tests.support.engine import Engine
 from tests.support.waiting import until
 from tests.support.webhooks import KEY, Json, sealed
+from workflows.news import TemporalCaseNews
 
 #: What cannot be delivered is looked at again so soon that a test need not wait.
 _PAUSE = timedelta(seconds=0.1)
@@ -68,7 +70,7 @@ async def open_door(
         inbox,
         Placeholders(engine.store),
         desk_of(engine),
-        engine.client,
+        TemporalCaseNews(engine.client, engine.settings.task_queue),
         orphan,
         first_pause=_PAUSE,
     )

@@ -114,6 +114,33 @@ async def test_unknown_payment(engine: Engine) -> None:
     await dispute.money_is()
 
 
+async def test_a_payment_that_the_gateway_learns_of_later_is_found_by_itself(
+    engine: Engine,
+) -> None:
+    payment_id = sha256("a payment that comes late")[:32]
+    dispute = await Dispute.opened(engine, payment_id=payment_id)
+    await dispute.until(_attends("payment_unknown"), status="collecting")
+    await engine.sandbox.payment(payment_id, "92.00", "EUR")
+    assert await dispute.days_pass(1)
+    status = await dispute.until(booked_out="92.00")
+    assert "payment_unknown" not in status.attention
+    await dispute.money_is(disputed=92_00)
+    assert await dispute.booked_types() == ["DB", "CB"]
+
+
+async def test_a_payment_that_never_comes_is_left_to_a_person(engine: Engine) -> None:
+    """The gateway is asked ever more rarely, and not after the policy's days."""
+    dispute = await Dispute.opened(engine, payment_id=sha256("never comes")[:32])
+    await dispute.until(_attends("payment_unknown"), status="collecting")
+    counts = []
+    for days in (1, 12, 2, 5):
+        assert await dispute.days_pass(days)
+        await dispute.until(_attends("payment_unknown"))
+        told = [entry["what"] for entry in await dispute.timeline()]
+        counts.append(told.count("payment_known"))
+    assert 5 < counts[0] < counts[1] < counts[2] == counts[3] < 20
+
+
 async def test_chargeback_refused_by_gateway(engine: Engine) -> None:
     """The fact stays unmirrored, a person is told, and the case goes on."""
     notice = await engine.notice()
