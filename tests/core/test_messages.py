@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disputes.card_data import REMOVED, find, redact
+from disputes.card_data import REMOVED, find, redact, redact_tokens
 from disputes.decode import decode
 from disputes.errors import InvalidMessage
 from disputes.messages import AddEvidence, AddNote, BankRuling, NetworkEvent
@@ -275,3 +275,8 @@ def test_no_door_lets_a_card_number_in_and_no_refusal_repeats_it(
 @given(st.text(max_size=200))
 def test_redaction_leaves_nothing_to_find(text: str) -> None:
     assert list(find(redact(f"{text} {CARD} cvv 123"))) == []
+
+
+def test_a_shoppers_token_is_removed_from_what_is_kept_of_a_rejected_line() -> None:
+    line = '{"registration_id" : "5a1f5a1f5a1f5a1f", "note": "registration_id"'
+    assert redact_tokens(line) == '{"registration_id" : "[removed]", "note": "registration_id"'
