@@ -12,6 +12,7 @@ from disputes.operations import Operation, Payment
 from disputes.payment_terms import AuthorizationTerms
 from disputes.refusals import RefusalKind, refusal_of
 from disputes.requests import ConditionMet, PreAuthorization
+from disputes.second_person import PaymentApproval
 from disputes.vocabulary import (
     AuthorizationState,
     Condition,
@@ -55,6 +56,8 @@ class Authorization(Durable):
     #: the authorization that took its place, and how many conditions that one was told
     successor: GatewayId | None = None
     told_successor: int = -1
+    #: words on what is in doubt that wait, or waited, for a second person
+    approvals: tuple[PaymentApproval, ...] = ()
     flags: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -94,6 +97,11 @@ class Authorization(Durable):
     def doubtful(self) -> tuple[Operation, ...]:
         """Operations of which nobody knows whether they were booked: no call goes out."""
         return tuple(op for op in self.operations if op.state is OperationState.IN_DOUBT)
+
+    @property
+    def next_request_id(self) -> str:
+        """Id of the next request for a second person."""
+        return f"preauthorization.{self.start.payment_id}-A{len(self.approvals) + 1}"
 
     @property
     def missing(self) -> tuple[Condition, ...]:

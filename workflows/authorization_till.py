@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
     from activities.payment_case import PaymentCaseActivities
     from activities.payments import PaymentActivities
-    from disputes import authorization
+    from disputes import authorization, resolutions
     from disputes.authorization import Authorization
     from disputes.authorization_plans import name_of, own_plan, plan_of
     from disputes.errors import Refusal
@@ -95,6 +95,7 @@ class AuthorizationTill:
         moved = self._till.take(now, self._longest_hold(now))
         if moved is not None:
             self._note(moved, now)
+        self.auth = resolutions.expired(self.auth, now)
         self._turn_away(now)
         self._lapse(now)
         if self._till.free:

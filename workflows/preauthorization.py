@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment_case import PaymentCaseActivities
-    from disputes import authorization
+    from disputes import authorization, resolutions
     from disputes.authorization import Authorization, AuthorizationTimer
     from disputes.authorization_clock import Due, fire, next_due
     from disputes.authorization_plans import check_open
@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from disputes.decode import decode
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
-    from disputes.messages import ResolveOperation
+    from disputes.messages import Decide, ResolveOperation
     from disputes.payment_steps import OpenAuthorization, OpenedAuthorization, PaymentFile
     from disputes.requests import (
         Capture,
@@ -52,11 +52,13 @@ _SIGNALS: dict[str, type[ConditionMet | EntryTold]] = {
     "condition_met": ConditionMet,
     "booking": EntryTold,
 }
-_COMMANDS: dict[str, type[Capture | Reverse | Increase | ResolveOperation]] = {
+_COMMANDS: dict[str, type[Capture | Reverse | Increase | ResolveOperation | Decide]] = {
     "capture": Capture,
     "reverse": Reverse,
     "increase": Increase,
     "resolve_operation": ResolveOperation,
+    "approve": Decide,
+    "decline": Decide,
 }
 
 
@@ -178,8 +180,8 @@ class PreAuthorizationWorkflow:
         """Until there is news or the next moment has come; one timer at a time."""
         due = next_due(work.auth)
         moments = [due.due] if due else []
-        if work.hold_until is not None:
-            moments.append(work.hold_until)
+        later = (work.hold_until, resolutions.next_expiry(work.auth))
+        moments += [it for it in later if it is not None]
         self._alarm.set(min(moments, default=None))
         await workflow.wait_condition(lambda: self._woken(work))
         # All that have come at once: after an outage nothing is begun that is too late by now.
@@ -238,9 +240,10 @@ class PreAuthorizationWorkflow:
             )
             work = self._carried()
             self._news = True
-            if isinstance(command, ResolveOperation):
-                self._resolve(work, command)
-                return {"state": work.auth.state.value}
+            if isinstance(command, ResolveOperation | Decide):
+                answer = self._settle_doubt(work, name, command)
+                self._keeper.changed()
+                return {"state": work.auth.state.value} | answer
             return await self._carry_out(work, name, Ask(command))
         except Refusal as error:
             refusal = error
@@ -251,7 +254,8 @@ class PreAuthorizationWorkflow:
         refusal: Refusal | None = None
         try:
             command = read_one_of(_COMMANDS, name, args, "an update of a pre-authorization")
-            if self._work is not None and not isinstance(command, ResolveOperation):
+            doubts = isinstance(command, ResolveOperation | Decide)
+            if self._work is not None and not doubts:
                 known = self._work.auth.payment is not None
                 if known and not self._work.asks:
                     check_open(self._work.auth, name, workflow.now())
@@ -267,13 +271,21 @@ class PreAuthorizationWorkflow:
             raise RuntimeError("the authorization is not open yet")
         return self._work
 
-    def _resolve(self, work: AuthorizationTill, command: ResolveOperation) -> None:
-        if all(op.key != command.operation_key for op in work.auth.doubtful):
-            raise NotFound("no operation of that key is in doubt")
+    def _settle_doubt(
+        self, work: AuthorizationTill, name: str, command: ResolveOperation | Decide
+    ) -> dict[str, object]:
+        """A person's word on what is in doubt, or a second person's on that."""
+        now = workflow.now()
+        if isinstance(command, Decide):
+            approved = name == "approve"
+            work.auth, word = resolutions.decided(work.auth, command, now, approved=approved)
+            work.resolutions += [word] if word else []
+            return {}
+        work.auth, waits = resolutions.resolve(work.auth, command, now)
+        if waits is not None:
+            return {"request_id": waits.request_id}
         work.resolutions.append(command)
-        told = f"{command.resolution.replace('_', ' ')}: {command.proof}"
-        work.auth = work.auth.noted(workflow.now(), command.resolved_by, told)
-        self._keeper.changed()
+        return {}
 
     async def _carry_out(self, work: AuthorizationTill, name: str, ask: Ask) -> dict[str, object]:
         """Wait for the command's turn; the answer says what became of it."""

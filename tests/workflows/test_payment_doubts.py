@@ -195,3 +195,82 @@ async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(qui
     assert (await own.capture())["state"] == "captured"
     assert await own.book() == ["PA", "CP", "CP"]
     own.verify()
+
+
+async def _great_refund(engine: Engine) -> Refund:
+    """A part of 5000.01 EUR, approved by ben, which nobody answered; the limit is 5000.00."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "9000.00", "EUR")
+    match = {"payment_type": "RF", "payment_id": payment}
+    await engine.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    own = await Refund.asked(engine, payment, amount=eur("5000.01"))
+    await own.until(state="waiting_for_approval")
+    await own.update("approve", request_id=f"refund.{own.id}-A1", decided_by="ben")
+    await own.until(state="in_doubt")
+    return own
+
+
+async def test_above_the_limit_nobody_settles_a_refund_alone(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    request = f"refund.{own.id}-A2"
+    answer = await _resolve(own, _key(own), "did_not_happen")
+    assert answer == {"state": "in_doubt", "request_id": request}
+    assert await _resolve(own, _key(own), "did_not_happen") == answer
+    status = await own.until(lambda it: "approval_waiting" in it.attention)
+    assert [it.outcome for it in status.approvals] == ["open"]
+    kind, _ = await refused(own.update("approve", request_id=request, decided_by="BEN"))
+    assert kind == "SecondPersonNeeded"
+    await own.update("approve", request_id=request, decided_by="ana")
+    summary = await own.result()
+    assert (summary.state, [it.outcome for it in summary.approvals]) == ("refused", ["approved"])
+    assert await own.book() == ["DB"]
+    own.verify()
+
+
+async def test_nobody_agrees_in_time_and_it_stays_in_doubt(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    await _resolve(own, _key(own), "did_not_happen")
+    assert await own.pass_time(hours=73)
+    status = await own.until(lambda it: it.approvals[0].outcome == "expired")
+    assert (status.state, "approval_waiting" in status.attention) == ("in_doubt", False)
+    again = await _resolve(own, _key(own), "happened")
+    assert again["request_id"] == f"refund.{own.id}-A3"
+    await own.update("approve", request_id=again["request_id"], decided_by="ana")
+    assert (await own.result()).state == "settled"
+    own.verify()
+
+
+async def test_above_the_limit_nobody_settles_a_capture_alone(quick: Engine) -> None:
+    payment = fresh_id()
+    await quick.sandbox.payment(payment, "9000.00", "EUR", "PA")
+    own = PreAuth(quick, payment, payment)
+    await own.start(own.request(payment, amount=eur("9000.00")))
+    await own.until(state="authorized")
+    match = {"payment_type": "CP", "payment_id": payment}
+    await quick.sandbox.arm("result_code", match=match, code="000.400.030")
+    await own.capture()
+    key = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    request = (await _resolve(own, key, "happened"))["request_id"]
+    assert request == f"preauthorization.{payment}-A1"
+    status = await own.until(lambda it: "approval_waiting" in it.attention)
+    assert (status.state, status.approvals[0].request_id) == ("in_doubt", request)
+    kind, _ = await refused(own.update("approve", request_id=request, decided_by="Ben"))
+    assert kind == "SecondPersonNeeded"
+    await own.update("decline", request_id=request, decided_by="ana", reason="not on my list")
+    assert (await own.status()).state == "in_doubt"
+    request = (await _resolve(own, key, "happened"))["request_id"]
+    await own.update("approve", request_id=request, decided_by="ana")
+    assert (await own.result()).state == "captured"
+    assert own.accounts() == {"acquirer": 9000_00, "sales": -9000_00}
+    own.verify()
+
+
+async def test_what_the_gateway_settles_meanwhile_waits_for_nobody(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    assert own.payment is not None
+    await _resolve(own, _key(own), "did_not_happen")
+    await quick.sandbox.own_booking("RF", own.payment, amount_minor=5000_01)
+    await reconcile(quick, own.payment)
+    summary = await own.result()
+    assert (summary.state, [it.outcome for it in summary.approvals]) == ("settled", ["expired"])
+    own.verify()
