@@ -211,7 +211,14 @@ class AuthorizationTill:
             proof=resolution.proof,
             at=now,
         )
-        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        try:
+            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        except Refusal as refusal:
+            # It stays in doubt, and may be resolved again.
+            told = f"the word on it could not be taken: {refusal.message}"
+            noted = self.auth.noted(workflow.now(), "engine", told)
+            self.auth = noted.flagged("message_not_taken")
+            return MoneyMoved()
 
     def _successor_waits(self) -> bool:
         auth = self.auth

@@ -147,7 +147,14 @@ class OrderTill:
             proof=resolution.proof,
             at=now,
         )
-        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        try:
+            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        except Refusal as refusal:
+            # It stays in doubt, and may be resolved again.
+            told = f"the word on it could not be taken: {refusal.message}"
+            noted = self.order.noted(workflow.now(), "engine", told)
+            self.order = noted.flagged("message_not_taken")
+            return MoneyMoved()
 
     async def _look_again(self, booking: EntryTold, now: datetime) -> MoneyMoved:
         """The gateway told of an entry: have it shown, and read what the books make of it."""

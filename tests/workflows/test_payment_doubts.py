@@ -10,6 +10,7 @@ from disputes.store.operations import SqlOperationBook
 from disputes.store.payment_register import SqlPaymentRegister
 from disputes.vocabulary import OperationState, Purpose
 from tests.support.engine import Engine, Json
+from tests.support.missing import without
 from tests.support.plans import own_plan
 from tests.support.reconciliation import reconcile
 from tests.support.waiting import until
@@ -65,6 +66,32 @@ async def test_what_a_person_found_booked_is_settled_and_told(quick: Engine) -> 
     assert (await own.result()).state == "settled"
     assert own.accounts() == {"acquirer": 72_00, "sales": -92_00, "refunds": 20_00}
     assert _told(own) == ["refund_sent"]
+    own.verify()
+
+
+async def test_a_word_that_the_books_cannot_take_leaves_it_in_doubt(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    with without(quick.store, _key(own)):
+        await _resolve(own, _key(own), "happened")
+        status = await own.until(lambda it: "message_not_taken" in it.attention)
+        assert (status.state, "could not be taken" in status.timeline[-1].what) == (
+            "in_doubt",
+            True,
+        )
+    await _resolve(own, _key(own), "happened")
+    assert (await own.result()).state == "settled"
+    own.verify()
+
+
+async def test_a_word_on_a_capture_that_the_books_cannot_take_is_noted(quick: Engine) -> None:
+    own = await _doubtful_capture(quick)
+    key = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    with without(quick.store, key):
+        await _resolve(own, key, "happened")
+        status = await own.until(lambda it: "message_not_taken" in it.attention)
+        assert status.state == "in_doubt"
+    await _resolve(own, key, "happened")
+    assert (await own.result()).state == "captured"
     own.verify()
 
 
