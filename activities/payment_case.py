@@ -71,6 +71,7 @@ class PaymentCaseActivities:
             terms=self._authorization_terms(claimed) if claimed and not differing else None,
             operations=record.operations,
             unfinished=record.unfinished,
+            undoing=record.undoing,
             revision=record.revision,
         )
 
@@ -87,6 +88,7 @@ class PaymentCaseActivities:
             terms=self._order_terms(claimed) if claimed and not differing else None,
             operations=record.operations,
             unfinished=record.unfinished,
+            undoing=record.undoing,
             revision=record.revision,
         )
 

@@ -11,22 +11,30 @@ from disputes import second_person
 from disputes.authorization import Authorization
 from disputes.errors import IllegalTransition, NotFound
 from disputes.messages import Decide, ResolveOperation
+from disputes.operations import Operation
 from disputes.orders import Order
 from disputes.second_person import PaymentApproval
+from disputes.twins import TWIN
 
 Owner = TypeVar("Owner", Authorization, Order)
 
 
 def resolve(
-    owner: Owner, word: ResolveOperation, now: datetime, *, four_eyes: bool = True
+    owner: Owner,
+    word: ResolveOperation,
+    now: datetime,
+    *,
+    undoing: tuple[Operation, ...] = (),
+    four_eyes: bool = True,
 ) -> tuple[Owner, PaymentApproval | None]:
     """The owner with the word noted, and the request that it waits for; ``None``: it counts now.
 
     Raises ``NotFound`` where nothing of that key is in doubt, ``IllegalTransition`` while another
-    word on it waits. The same word again changes nothing. ``four_eyes``: false in runs that began
-    without.
+    word on it waits. The same word again changes nothing. ``undoing``: what
+    undoes twins and is in doubt by the books. ``four_eyes``: false in runs that began without.
     """
-    amount_minor = _amount_in_doubt(owner, word.operation_key)
+    in_doubt = (*owner.doubtful, *undoing)
+    amount_minor = _amount_of(word.operation_key, in_doubt)
     limit = owner.terms.four_eyes_above_minor
     if not four_eyes or limit is None or amount_minor <= limit:
         return owner.noted(now, word.resolved_by, _told(word)), None
@@ -82,16 +90,17 @@ def next_expiry(owner: Authorization | Order) -> datetime | None:
     return min((it.expires_at for it in _open(owner)), default=None)
 
 
-def _amount_in_doubt(owner: Authorization | Order, key: str) -> int:
-    found = next((op for op in owner.doubtful if op.key == key), None)
+def _amount_of(key: str, in_doubt: tuple[Operation, ...]) -> int:
+    found = next((op for op in in_doubt if op.key == key), None)
     if found is None:
         raise NotFound("no operation of that key is in doubt")
     return found.amount_minor
 
 
 def _still_in_doubt(owner: Authorization | Order, approval: PaymentApproval) -> bool:
-    word = approval.resolution
-    return word is not None and any(op.key == word.operation_key for op in owner.doubtful)
+    key = approval.resolution.operation_key if approval.resolution else ""
+    # Of what undoes a twin only the books know how it stands.
+    return TWIN in key or any(op.key == key for op in owner.doubtful)
 
 
 def _open(owner: Authorization | Order) -> tuple[PaymentApproval, ...]:

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.payment_steps import TellSuccessor
     from disputes.requests import AuthorizationCommand
     from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, Purpose
     from workflows import options
     from workflows.till import Till, gateway_step
@@ -212,13 +213,15 @@ class AuthorizationTill:
             at=now,
         )
         try:
-            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
         except Refusal as refusal:
             # It stays in doubt, and may be resolved again.
             told = f"the word on it could not be taken: {refusal.message}"
             noted = self.auth.noted(workflow.now(), "engine", told)
             self.auth = noted.flagged("message_not_taken")
             return MoneyMoved()
+        # What undoes a twin is the twin's, and changes nothing of what was asked for.
+        return MoneyMoved() if TWIN in resolution.operation_key else moved
 
     def _successor_waits(self) -> bool:
         auth = self.auth

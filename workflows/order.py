@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
     from disputes.messages import Decide, ResolveOperation
     from disputes.notices import Notice
+    from disputes.operations import Operation
     from disputes.order_plans import supported
     from disputes.order_status import OperationSummary, summary_of
     from disputes.orders import Order, OrderKind
@@ -28,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         RebillRequest,
         RefundRequest,
     )
+    from disputes.twins import TWIN
     from disputes.vocabulary import OrderState
     from workflows import search_attributes as attributes
     from workflows.alarm import Alarm
@@ -181,7 +183,8 @@ class OrderRun:
 
     def _over(self, work: OrderTill) -> bool:
         ended = work.order.ended or work.refusal is not None
-        return ended and work.idle and self._keeper.idle and not self._news
+        waits = resolutions.next_expiry(work.order) is not None
+        return ended and work.idle and self._keeper.idle and not (self._news or waits)
 
     async def _wait(self, work: OrderTill) -> None:
         """Until there is news or the next moment has come; one timer at a time."""
@@ -236,7 +239,7 @@ class OrderRun:
         if isinstance(command, Decide):
             self._decide(work, command, now, approved=name == "approve")
         else:
-            answer = self._resolve(work, command, now)
+            answer = await self._resolve(work, command)
         self._keeper.changed()
         self._news = True
         return {"state": work.order.state.value} | answer
@@ -248,12 +251,16 @@ class OrderRun:
         else:
             work.order = orders.decided(work.order, command, now, approved=approved)
 
-    def _resolve(
-        self, work: OrderTill, command: ResolveOperation, now: datetime
-    ) -> dict[str, object]:
+    async def _resolve(self, work: OrderTill, command: ResolveOperation) -> dict[str, object]:
+        undoing: tuple[Operation, ...] = ()
+        if TWIN in command.operation_key:
+            ask = OpenOrder(workflow_id=workflow.info().workflow_id, kind=self._kind)
+            undoing = (await store_step(PaymentCaseActivities.open_order, ask)).undoing
         # Runs of before settled every amount by one person's word, and are replayed so.
         four_eyes = workflow.patched("four-eyes-on-doubts")
-        work.order, waits = resolutions.resolve(work.order, command, now, four_eyes=four_eyes)
+        work.order, waits = resolutions.resolve(
+            work.order, command, workflow.now(), undoing=undoing, four_eyes=four_eyes
+        )
         if waits is not None:
             return {"request_id": waits.request_id}
         work.resolutions.append(command)

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from disputes.requests import EntryTold, PayoutRequest, RebillRequest
     from disputes.steps import AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, OrderState, PaymentType
     from workflows.store_step import store_step
     from workflows.till import Till, gateway_step
@@ -148,13 +149,15 @@ class OrderTill:
             at=now,
         )
         try:
-            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
         except Refusal as refusal:
             # It stays in doubt, and may be resolved again.
             told = f"the word on it could not be taken: {refusal.message}"
             noted = self.order.noted(workflow.now(), "engine", told)
             self.order = noted.flagged("message_not_taken")
             return MoneyMoved()
+        # What undoes a twin is the twin's, and changes nothing of what was asked for.
+        return MoneyMoved() if TWIN in resolution.operation_key else moved
 
     async def _look_again(self, booking: EntryTold, now: datetime) -> MoneyMoved:
         """The gateway told of an entry: have it shown, and read what the books make of it."""

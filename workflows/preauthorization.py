@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.decode import decode
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
     from disputes.messages import Decide, ResolveOperation
+    from disputes.operations import Operation
     from disputes.payment_steps import OpenAuthorization, OpenedAuthorization, PaymentFile
     from disputes.requests import (
         Capture,
@@ -33,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         Reverse,
     )
     from disputes.status import operation_status
+    from disputes.twins import TWIN
     from workflows import search_attributes as attributes
     from workflows.alarm import Alarm
     from workflows.authorization_till import Ask, AuthorizationTill
@@ -174,7 +176,9 @@ class PreAuthorizationWorkflow:
         return work.idle and self._keeper.idle and not self._news
 
     def _over(self, work: AuthorizationTill) -> bool:
-        return work.auth.open_minor <= 0 and not work.auth.doubtful and self._idle(work)
+        waits = resolutions.next_expiry(work.auth) is not None
+        open_ = work.auth.open_minor > 0 or work.auth.doubtful or waits
+        return not open_ and self._idle(work)
 
     async def _wait(self, work: AuthorizationTill) -> None:
         """Until there is news or the next moment has come; one timer at a time."""
@@ -241,8 +245,9 @@ class PreAuthorizationWorkflow:
             work = self._carried()
             self._news = True
             if isinstance(command, ResolveOperation | Decide):
-                answer = self._settle_doubt(work, name, command)
+                answer = await self._settle_doubt(work, name, command)
                 self._keeper.changed()
+                self._news = True
                 return {"state": work.auth.state.value} | answer
             return await self._carry_out(work, name, Ask(command))
         except Refusal as error:
@@ -271,17 +276,21 @@ class PreAuthorizationWorkflow:
             raise RuntimeError("the authorization is not open yet")
         return self._work
 
-    def _settle_doubt(
+    async def _settle_doubt(
         self, work: AuthorizationTill, name: str, command: ResolveOperation | Decide
     ) -> dict[str, object]:
         """A person's word on what is in doubt, or a second person's on that."""
-        now = workflow.now()
         if isinstance(command, Decide):
-            approved = name == "approve"
-            work.auth, word = resolutions.decided(work.auth, command, now, approved=approved)
+            work.auth, word = resolutions.decided(
+                work.auth, command, workflow.now(), approved=name == "approve"
+            )
             work.resolutions += [word] if word else []
             return {}
-        work.auth, waits = resolutions.resolve(work.auth, command, now)
+        undoing: tuple[Operation, ...] = ()
+        if TWIN in command.operation_key:
+            ask = OpenAuthorization(workflow_id=workflow.info().workflow_id)
+            undoing = (await store_step(PaymentCaseActivities.open_authorization, ask)).undoing
+        work.auth, waits = resolutions.resolve(work.auth, command, workflow.now(), undoing=undoing)
         if waits is not None:
             return {"request_id": waits.request_id}
         work.resolutions.append(command)

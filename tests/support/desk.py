@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from disputes.store.intake import IntakeBook
+from disputes.store.payment_reads import PaymentReads
 from disputes.store.register import SqlRegister
 from starter.client import DisputeDesk
 from starter.intake import Intake
+from starter.payment_desk import PaymentDesk
 from tests.support.engine import Engine
 
 Json = dict[str, Any]
@@ -20,6 +22,12 @@ def desk_of(
     queue = task_queue or engine.settings.task_queue
     patience = timedelta(seconds=patience_s)
     return DisputeDesk(engine.client, SqlRegister(engine.store), queue, patience=patience)
+
+
+def payment_desk(engine: Engine) -> PaymentDesk:
+    """A desk for payments' own workflows."""
+    register, files = SqlRegister(engine.store), PaymentReads(engine.store)
+    return PaymentDesk(engine.client, register, files, engine.settings.task_queue)
 
 
 def intake_of(engine: Engine) -> Intake:

@@ -4,18 +4,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from disputes.operations import business_key
+from disputes.errors import NotFound
+from disputes.messages import ResolveOperation
+from disputes.operations import GatewayEntry, business_key
 from disputes.store.notices import SqlNotices
 from disputes.store.operations import SqlOperationBook
 from disputes.store.payment_register import SqlPaymentRegister
-from disputes.vocabulary import OperationState, Purpose
+from disputes.twins import undoing
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+from tests.support.desk import payment_desk
 from tests.support.engine import Engine, Json
 from tests.support.missing import without
 from tests.support.plans import own_plan
 from tests.support.reconciliation import reconcile
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
-from tests.workflows.payment_hands import PreAuth, Refund, eur, fresh_id
+from tests.workflows.payment_hands import Payout, PreAuth, Refund, eur, fresh_id
 
 _PROOF = {"resolved_by": "ben", "proof": "the acquirer's list of today"}
 
@@ -222,6 +226,77 @@ async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(qui
     assert (await own.capture())["state"] == "captured"
     assert await own.book() == ["PA", "CP", "CP"]
     own.verify()
+
+
+def _undo_in_doubt(own: PreAuth | Payout, operation: str, twin: GatewayEntry) -> str:
+    """What undoes a twin of the workflow's own operation is in doubt; its key."""
+    book = SqlOperationBook(own.engine.store)
+    assert book.adopt_own("M-1", twin.gateway_id, [twin], datetime.now(UTC)).known
+    [plan] = undoing(operation, None, "M-1", twin)
+    record = book.intend(plan, ())
+    book.mark_sent(plan.key, attempts=record.attempts)
+    book.settle(plan.key, OperationState.IN_DOUBT, at=datetime.now(UTC))
+    return plan.key
+
+
+def _twin(payment_type: PaymentType, gateway_id: str, minor: int) -> GatewayEntry:
+    return GatewayEntry(
+        gateway_id=gateway_id,
+        payment_type=payment_type,
+        succeeded=True,
+        amount_minor=minor,
+        currency="EUR",
+    )
+
+
+def _state(own: PreAuth | Payout, key: str) -> str | None:
+    operation = SqlPaymentRegister(own.engine.store).operation(key)
+    return operation.state.value if operation else None
+
+
+async def test_what_undoes_a_twin_is_settled_by_a_person(quick: Engine) -> None:
+    own = await PreAuth.opened(quick)
+    assert own.payment is not None
+    await own.capture("20.00")
+    await quick.sandbox.own_booking("CP", own.payment, amount_minor=20_00)
+    twin = str((await quick.sandbox.book(own.payment))[-1]["id"])
+    now = datetime.now(UTC).isoformat()
+    await own.signal("booking", gateway_id=twin, payment_type="CP", occurred_at=now)
+    before = await own.until(captured="40.00")
+    operation = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    key = _undo_in_doubt(own, operation, _twin(PaymentType.CP, twin, 20_00))
+    other = key.replace(own.id, fresh_id())
+    assert (await refused(_resolve(own, other, "did_not_happen")))[0] == "NotFound"
+    await _resolve(own, key, "did_not_happen")
+    await until(lambda: _state(own, key) == "refused")
+    # It is the twin's money: what was asked for stands as it did.
+    after = await own.status()
+    assert (after.captured, after.operations) == (before.captured, before.operations)
+    assert (await refused(_resolve(own, key, "did_not_happen")))[0] == "NotFound"
+    await own.reverse()
+    assert (await own.result()).state == "captured"
+
+
+async def test_what_undoes_a_twin_of_what_has_ended_is_settled_by_two(quick: Engine) -> None:
+    """The payout is over; its twin's refund is above the limit."""
+    own = await Payout.asked(
+        quick, alone=True, reason="customer_service_gesture", amount=eur("15.00")
+    )
+    first = await own.result()
+    twin = _twin(PaymentType.CD, fresh_id(), 5000_01)
+    key = _undo_in_doubt(own, business_key("payout", own.id, Purpose.CREDIT), twin)
+    desk = payment_desk(quick)
+    word = ResolveOperation.model_validate(
+        {"operation_key": key, "resolution": "happened", **_PROOF}
+    )
+    request = (await desk.command("payout", own.id, "resolve_operation", word))["request_id"]
+    assert (_state(own, key), request) == ("in_doubt", f"payout.{own.id}-A2")
+    await own.update("approve", request_id=request, decided_by="ana")
+    summary = await own.result()
+    assert (_state(own, key), summary.operation) == ("settled", first.operation)
+    again = word.model_copy(update={"operation_key": key.replace(own.id, "other")})
+    with pytest.raises(NotFound):
+        await desk.command("payout", own.id, "resolve_operation", again)
 
 
 async def _great_refund(engine: Engine) -> Refund:
