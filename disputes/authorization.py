@@ -6,6 +6,7 @@ Every moment is case time in UTC, every amount minor units of the authorization'
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from disputes.asked import AskedFor
 from disputes.fields import Durable, GatewayId, Moment, Name
 from disputes.money import to_decimal
 from disputes.operations import Operation, Payment
@@ -56,6 +57,8 @@ class Authorization(Durable):
     #: the authorization that took its place, and how many conditions that one was told
     successor: GatewayId | None = None
     told_successor: int = -1
+    #: commands with an id of their caller's, once they were planned
+    asked: tuple[AskedFor, ...] = ()
     #: words on what is in doubt that wait, or waited, for a second person
     approvals: tuple[PaymentApproval, ...] = ()
     flags: tuple[str, ...] = ()

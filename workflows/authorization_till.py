@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
     from activities.payment_case import PaymentCaseActivities
     from activities.payments import PaymentActivities
-    from disputes import authorization, resolutions
+    from disputes import asked, authorization, resolutions
     from disputes.authorization import Authorization
     from disputes.authorization_plans import name_of, own_plan, plan_of
     from disputes.errors import Refusal
@@ -130,11 +130,34 @@ class AuthorizationTill:
             return self._tell_successor(now)
         while self.asks:
             try:
-                return self._move(plan_of(self.auth, self.asks[0].command, now), now, self.asks[0])
+                plan = plan_of(self.auth, self.asks[0].command, now)
             except Refusal as refusal:
                 self._refuse(self.asks[0], refusal, now)
-        plan = own_plan(self.auth)
-        return self._move(plan, now) if plan is not None else None
+            else:
+                self._remember(self.asks[0].command, plan.key)
+                return self._move(plan, now, self.asks[0])
+        own = own_plan(self.auth)
+        return self._move(own, now) if own is not None else None
+
+    def repeated(self, command: AuthorizationCommand) -> Ask | None:
+        """The first one of a command that carries its caller's id; ``Conflict``: other content."""
+        request_id = asked.request_id_of(command)
+        if request_id is None:
+            return None
+        for ask in self.asks:
+            if asked.request_id_of(ask.command) == request_id:
+                first = asked.asked_for(ask.command, "")
+                asked.key_of([first] if first else [], command)
+                return ask
+        key = asked.key_of(self.auth.asked, command)
+        found = next((op for op in self.auth.operations if op.key == key), None)
+        return Ask(command, operation=found) if found else None
+
+    def _remember(self, command: AuthorizationCommand, key: str) -> None:
+        planned = asked.asked_for(command, key)
+        if planned is not None:
+            others = asked.without(self.auth.asked, planned.request_id)
+            self.auth = self.auth.model_copy(update={"asked": (*others, planned)})
 
     def _turn_away(self, now: datetime) -> None:
         """While calls wait, what cannot be done anyhow is refused at once."""
@@ -152,6 +175,9 @@ class AuthorizationTill:
         """End a command; whoever has gone away with "it waits" finds it in the history."""
         self.asks.remove(ask)
         ask.refusal = refusal
+        # Nothing was sent: the same id may be asked for again.
+        left = asked.without(self.auth.asked, asked.request_id_of(ask.command))
+        self.auth = self.auth.model_copy(update={"asked": left})
         if ask.waiting is not None:
             name = name_of(ask.command)
             noted = self.auth.noted(now, "engine", f"{name} refused: {refusal.message}")

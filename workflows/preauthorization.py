@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.operations import Operation
     from disputes.payment_steps import OpenAuthorization, OpenedAuthorization, PaymentFile
     from disputes.requests import (
+        AuthorizationCommand,
         Capture,
         ConditionMet,
         EntryTold,
@@ -135,6 +136,10 @@ class PreAuthorizationWorkflow:
             raise RuntimeError("an authorization was opened without its terms")
         for operation in known.operations:
             auth = authorization.reported(auth, operation, now)
+        # What was planned by a run that was lost, and never came to the books, may be asked again.
+        booked = {op.key for op in known.operations} | {plan.key for plan in known.unfinished}
+        asked = tuple(it for it in auth.asked if it.operation_key in booked)
+        auth = auth.model_copy(update={"asked": asked})
         work = AuthorizationTill(auth, known.unfinished)
         for name, args in self._inbox:
             self._receive(work, name, args)
@@ -249,7 +254,7 @@ class PreAuthorizationWorkflow:
                 self._keeper.changed()
                 self._news = True
                 return {"state": work.auth.state.value} | answer
-            return await self._carry_out(work, name, Ask(command))
+            return await self._carry_out(work, name, command)
         except Refusal as error:
             refusal = error
         raise as_application_error(refusal)
@@ -259,10 +264,10 @@ class PreAuthorizationWorkflow:
         refusal: Refusal | None = None
         try:
             command = read_one_of(_COMMANDS, name, args, "an update of a pre-authorization")
-            doubts = isinstance(command, ResolveOperation | Decide)
-            if self._work is not None and not doubts:
+            if self._work is not None and not isinstance(command, ResolveOperation | Decide):
                 known = self._work.auth.payment is not None
-                if known and not self._work.asks:
+                first = self._work.repeated(command)
+                if known and not self._work.asks and first is None:
                     check_open(self._work.auth, name, workflow.now())
         except Refusal as error:
             refusal = error
@@ -296,19 +301,21 @@ class PreAuthorizationWorkflow:
         work.resolutions.append(command)
         return {}
 
-    async def _carry_out(self, work: AuthorizationTill, name: str, ask: Ask) -> dict[str, object]:
+    async def _carry_out(
+        self, work: AuthorizationTill, name: str, command: AuthorizationCommand
+    ) -> dict[str, object]:
         """Wait for the command's turn; the answer says what became of it."""
-        why = f" ({ask.command.reason.value})" if isinstance(ask.command, Reverse) else ""
-        by = ask.command.requested_by
-        work.auth = work.auth.noted(workflow.now(), by, f"{name}{why} asked for")
-        self._keeper.changed()
-        work.asks.append(ask)
+        first = work.repeated(command)
+        ask = first or Ask(command)
+        if first is None:
+            self._note_asked(work, name, ask)
         await workflow.wait_condition(lambda: ask.answered)
         if ask.refusal is not None:
-            told = f"{name} refused: {ask.refusal.message}"
-            work.auth = work.auth.noted(workflow.now(), "engine", told)
-            self._keeper.changed()
-            self._news = True
+            if first is None:
+                told = f"{name} refused: {ask.refusal.message}"
+                work.auth = work.auth.noted(workflow.now(), "engine", told)
+                self._keeper.changed()
+                self._news = True
             raise ask.refusal
         operation = operation_status(ask.operation) if ask.operation else None
         return {
@@ -316,6 +323,13 @@ class PreAuthorizationWorkflow:
             "operation": operation.model_dump(mode="json") if operation else None,
             "waiting": ask.waiting.value if ask.waiting else None,
         }
+
+    def _note_asked(self, work: AuthorizationTill, name: str, ask: Ask) -> None:
+        why = f" ({ask.command.reason.value})" if isinstance(ask.command, Reverse) else ""
+        by = ask.command.requested_by
+        work.auth = work.auth.noted(workflow.now(), by, f"{name}{why} asked for")
+        self._keeper.changed()
+        work.asks.append(ask)
 
     @workflow.query
     def status(self) -> PreAuthorizationStatus:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from disputes.store.operations import SqlOperationBook
 from disputes.vocabulary import OperationState, Purpose
-from tests.support.engine import Engine
+from tests.support.engine import Engine, Json
 from tests.support.plans import own_plan
-from tests.workflows.payment_hands import PreAuth
+from tests.workflows.hands import refused
+from tests.workflows.payment_hands import PreAuth, eur
 
 
 class _Other:
@@ -65,3 +66,41 @@ async def test_what_waits_has_its_turn_in_order(quick: Engine) -> None:
     assert (summary.state, summary.captured) == ("captured", "30.00")
     assert await own.book() == ["PA", "CP", "RV"]
     own.verify()
+
+
+async def test_the_same_request_id_is_one_while_it_waits_and_after(quick: Engine) -> None:
+    own = await PreAuth.opened(quick)
+    other = _Other(quick, own.id)
+    capture: Json = {"requested_by": "ana", "amount": eur("30.00"), "request_id": "C-1"}
+    for _ in range(2):
+        assert (await own.update("capture", **capture))["waiting"] == "money_held"
+    kind, details = await refused(own.update("capture", **(capture | {"amount": eur("31.00")})))
+    assert (kind, details["fields"]) == ("Conflict", ["amount"])
+    other.ends()
+    assert await own.pass_time(hours=7)
+    await own.until(captured="30.00")
+    again = await own.update("capture", **capture)
+    assert (again["operation"]["state"], again["operation"]["amount"]) == ("settled", "30.00")
+    assert (await refused(own.update("increase", **capture)))[0] == "Conflict"
+    assert (await own.update("capture", **(capture | {"request_id": "C-2"})))["operation"]
+    assert await own.book() == ["PA", "CP", "CP"]
+    await own.reverse()
+    own.verify()
+
+
+async def test_what_was_refused_before_it_was_sent_may_be_asked_for_again(quick: Engine) -> None:
+    own = await PreAuth.opened(quick)
+    capture: Json = {"requested_by": "ana", "amount": eur("93.00"), "request_id": "C-1"}
+    assert (await refused(own.update("capture", **capture)))[0] == "InvalidMessage"
+    capture["amount"] = eur("92.00")
+    assert (await own.update("capture", **capture))["state"] == "captured"
+    assert await own.book() == ["PA", "CP"]
+
+
+async def test_an_increase_with_an_id_is_made_once(quick: Engine) -> None:
+    own = await PreAuth.opened(quick)
+    increase: Json = {"requested_by": "ana", "amount": eur("8.00"), "request_id": "I-1"}
+    first = await own.update("increase", **increase)
+    assert (await own.update("increase", **increase))["operation"] == first["operation"]
+    assert (await own.status()).authorized == "100.00"
+    assert await own.posts() == ["PA"]
