@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.beating import beating
 from activities.operation import OperationRunner, Patience, Stopwatch
-from disputes.errors import NotFound
+from activities.refusals import ended_by
+from disputes.errors import Conflict, NotFound
 from disputes.messages import Booking
 from disputes.operations import GatewayEntry, Payment
 from disputes.ports import GatewayPort, OperationBook, Register
@@ -107,15 +108,23 @@ class GatewayActivities:
 
     @activity.defn
     async def resolve_doubt(self, doubt: ResolveDoubt) -> MoneyMoved:
-        """Settle an operation in doubt by a person's word."""
-        operation = await asyncio.to_thread(
-            self._book.resolve,
-            doubt.operation_key,
-            happened=doubt.happened,
-            reason=doubt.proof,
-            at=doubt.at,
-        )
-        return MoneyMoved(operations=(operation,))
+        """Settle an operation in doubt by a person's word.
+
+        Raises ``ApplicationError`` of type ``NotFound`` or ``Conflict`` for what the books cannot
+        take: it would be refused for ever.
+        """
+        try:
+            operation = await asyncio.to_thread(
+                self._book.resolve,
+                doubt.operation_key,
+                happened=doubt.happened,
+                reason=doubt.proof,
+                at=doubt.at,
+            )
+            return MoneyMoved(operations=(operation,))
+        except (NotFound, Conflict) as refused:
+            refusal = refused
+        raise ended_by(refusal)
 
     async def _linked(self, merchant_id: str, gateway_id: str) -> tuple[GatewayEntry, ...] | None:
         """All entries linked to one; empty when the gateway denies it, ``None`` for no answer."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from pydantic import TypeAdapter
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.beating import beating
+from activities.refusals import ended_by
 from disputes.authorization import Authorization
 from disputes.decode import canonical_of
 from disputes.errors import Conflict, Refusal
@@ -71,6 +71,7 @@ class PaymentCaseActivities:
             terms=self._authorization_terms(claimed) if claimed and not differing else None,
             operations=record.operations,
             unfinished=record.unfinished,
+            undoing=record.undoing,
             revision=record.revision,
         )
 
@@ -87,6 +88,7 @@ class PaymentCaseActivities:
             terms=self._order_terms(claimed) if claimed and not differing else None,
             operations=record.operations,
             unfinished=record.unfinished,
+            undoing=record.undoing,
             revision=record.revision,
         )
 
@@ -149,9 +151,7 @@ class PaymentCaseActivities:
             return CaseRebillOutcome(case_request_id=str(asked) if asked else None)
         except Refusal as refused:
             refusal = refused
-        raise ApplicationError(
-            refusal.message, refusal.details, type=refusal.type, non_retryable=True
-        )
+        raise ended_by(refusal)
 
     @activity.defn
     def case_rebill(self, rebill: CaseRebill) -> CaseRebillOutcome:

@@ -5,10 +5,10 @@ nobody knows the history of is neither refunded, credited nor rebilled.
 """
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.beating import beating
 from activities.operation import OperationRunner, Patience
+from activities.refusals import ended_by
 from disputes.errors import NotSupported
 from disputes.ports import GatewayPort, OperationBook
 from disputes.steps import MoneyMoved, MoveMoney
@@ -66,6 +66,4 @@ class PaymentActivities:
                 return await self._runner.run(move.plan, move.events, move.at)
         except NotSupported as lacking:
             refusal = lacking
-        raise ApplicationError(
-            refusal.message, refusal.details, type=refusal.type, non_retryable=True
-        )
+        raise ended_by(refusal)

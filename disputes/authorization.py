@@ -6,12 +6,14 @@ Every moment is case time in UTC, every amount minor units of the authorization'
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from disputes.asked import AskedFor
 from disputes.fields import Durable, GatewayId, Moment, Name
 from disputes.money import to_decimal
 from disputes.operations import Operation, Payment
 from disputes.payment_terms import AuthorizationTerms
 from disputes.refusals import RefusalKind, refusal_of
 from disputes.requests import ConditionMet, PreAuthorization
+from disputes.second_person import PaymentApproval
 from disputes.vocabulary import (
     AuthorizationState,
     Condition,
@@ -55,6 +57,10 @@ class Authorization(Durable):
     #: the authorization that took its place, and how many conditions that one was told
     successor: GatewayId | None = None
     told_successor: int = -1
+    #: commands with an id of their caller's, once they were planned
+    asked: tuple[AskedFor, ...] = ()
+    #: words on what is in doubt that wait, or waited, for a second person
+    approvals: tuple[PaymentApproval, ...] = ()
     flags: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -94,6 +100,11 @@ class Authorization(Durable):
     def doubtful(self) -> tuple[Operation, ...]:
         """Operations of which nobody knows whether they were booked: no call goes out."""
         return tuple(op for op in self.operations if op.state is OperationState.IN_DOUBT)
+
+    @property
+    def next_request_id(self) -> str:
+        """Id of the next request for a second person."""
+        return f"preauthorization.{self.start.payment_id}-A{len(self.approvals) + 1}"
 
     @property
     def missing(self) -> tuple[Condition, ...]:

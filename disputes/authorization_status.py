@@ -4,6 +4,7 @@ from disputes.authorization import Authorization, Note
 from disputes.authorization_clock import next_due
 from disputes.fields import Durable, Moment
 from disputes.money import to_decimal
+from disputes.second_person import PaymentApproval
 from disputes.status import OperationStatus, operation_status
 from disputes.terms import Pin
 
@@ -48,6 +49,7 @@ class PreAuthorizationStatus(PreAuthorizationSummary):
     next_action: NextAction | None = None
     conditions: tuple[ConditionStatus, ...] = ()
     operations: tuple[OperationStatus, ...] = ()
+    approvals: tuple[PaymentApproval, ...] = ()
     attention: tuple[str, ...] = ()
     timeline: tuple[Note, ...] = ()
     rulebook: Pin
@@ -70,6 +72,7 @@ def status_of(auth: Authorization) -> PreAuthorizationStatus:
             "next_action": NextAction(what=due.name, at=due.due) if due else None,
             "conditions": _conditions(auth),
             "operations": tuple(map(operation_status, auth.operations)),
+            "approvals": auth.approvals,
             "attention": auth.flags,
             "timeline": auth.notes,
             "rulebook": auth.terms.rulebook,

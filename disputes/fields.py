@@ -64,6 +64,8 @@ def _utc(value: datetime) -> datetime:
 
 #: Our ids and those of callers (contract, first paragraph).
 Identifier = Annotated[str, AfterValidator(_identifier)]
+#: Of a request for a second person: an id of ours with what stands before and after it.
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 #: An entry's id at the gateway.
 GatewayId = Annotated[str, AfterValidator(_gateway_id)]
 #: A moment in UTC; RFC 3339 with an offset on the wire.

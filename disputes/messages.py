@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from disputes.fields import Durable, GatewayId, Identifier, Label, Moment, Name, Text
+from disputes.fields import Durable, GatewayId, Identifier, Label, Moment, Name, RequestId, Text
 from disputes.money import Money
 from disputes.vocabulary import NetworkEventKind, Outcome, PaymentType, Stage
 
@@ -127,7 +127,7 @@ class AcceptLiability(Durable):
 class Decide(Durable):
     """Approve or decline what someone else requested."""
 
-    request_id: Identifier
+    request_id: RequestId
     decided_by: Name
     reason: Text | None = None
 

@@ -3,8 +3,9 @@
 from disputes.authorization import Note
 from disputes.fields import Durable, Moment
 from disputes.money import Money
-from disputes.orders import Order, OrderApproval
+from disputes.orders import Order
 from disputes.requests import PayoutRequest
+from disputes.second_person import PaymentApproval
 from disputes.status import OperationStatus, operation_status
 from disputes.terms import Pin
 
@@ -12,6 +13,7 @@ from disputes.terms import Pin
 class OperationSummary(Durable):
     """A refund, payout or rebill; ``explanation`` says for a person why it was refused.
 
+    ``approvals``: of people's words on its operation in doubt.
     ``request_id``: of the dispute's own request, where its case waits for a second person.
     ``expected_by``: when the shopper should have the money.
     """
@@ -26,7 +28,8 @@ class OperationSummary(Durable):
     reason: str
     requested_by: str
     operation: OperationStatus | None = None
-    approval: OrderApproval | None = None
+    approval: PaymentApproval | None = None
+    approvals: tuple[PaymentApproval, ...] = ()
     request_id: str | None = None
     explanation: str | None = None
     expected_by: Moment | None = None
@@ -52,6 +55,7 @@ def summary_of(order: Order) -> OperationSummary:
         requested_by=request.requested_by,
         operation=operation_status(operation) if operation else None,
         approval=order.approval,
+        approvals=order.approvals,
         request_id=order.case_request_id,
         explanation=order.refusal or (operation.reason if operation else None),
         expected_by=order.expected_by,

@@ -6,14 +6,16 @@ Every moment is case time in UTC, every amount minor units of the request's curr
 from datetime import datetime, timedelta
 from typing import Literal
 
+from disputes import second_person
 from disputes.authorization import Note
-from disputes.errors import IllegalTransition, NotFound, Refusal, SecondPersonNeeded
-from disputes.fields import Durable, Identifier, Moment, Name
+from disputes.errors import NotFound, Refusal
+from disputes.fields import Durable, Identifier, Moment
 from disputes.messages import Decide
 from disputes.notices import Notice
 from disputes.operations import Operation, Payment
 from disputes.payment_terms import OrderTerms
 from disputes.requests import OrderRequest, PayoutRequest, RebillRequest, RefundRequest
+from disputes.second_person import PaymentApproval
 from disputes.vocabulary import OperationState, OrderState, PaymentType
 
 OrderKind = Literal["refund", "payout", "rebill"]
@@ -24,24 +26,15 @@ _STATES = {
 }
 
 
-class OrderApproval(Durable):
-    """The second person's part of an order above the limit."""
-
-    request_id: str
-    requested_by: Name
-    at: Moment
-    expires_at: Moment
-    outcome: Literal["open", "approved", "declined", "expired"] = "open"
-    decided_by: Name | None = None
-
-
 class Order(Durable):
     """All that is known of an order; its workflow keeps it, and the books a copy."""
 
     kind: OrderKind
     request: OrderRequest
     terms: OrderTerms
-    approval: OrderApproval | None = None
+    approval: PaymentApproval | None = None
+    #: words on its operation in doubt that wait, or waited, for a second person
+    approvals: tuple[PaymentApproval, ...] = ()
     payment: Payment | None = None
     operation: Operation | None = None
     #: of a rebill after a dispute: the request of its case that waits for a second person
@@ -59,6 +52,18 @@ class Order(Durable):
     def order_id(self) -> str:
         """Its own id."""
         return order_id_of(self.request)
+
+    @property
+    def doubtful(self) -> tuple[Operation, ...]:
+        """Its operation, while nobody knows whether it was booked."""
+        operation = self.operation
+        in_doubt = operation is not None and operation.state is OperationState.IN_DOUBT
+        return (operation,) if operation is not None and in_doubt else ()
+
+    @property
+    def next_request_id(self) -> str:
+        """Id of the next request for a second person; the order's own is the first."""
+        return f"{self.kind}.{self.order_id}-A{len(self.approvals) + 2}"
 
     @property
     def state(self) -> OrderState:
@@ -118,11 +123,8 @@ def requested(kind: OrderKind, request: OrderRequest, terms: OrderTerms, now: da
     # The dispute's own case asks for the second person, so that nobody is asked twice.
     if limit is None or amount.minor <= limit or of_a_case(request):
         return order
-    approval = OrderApproval(
-        request_id=f"{kind}.{order.order_id}-A1",
-        requested_by=request.requested_by,
-        at=now,
-        expires_at=now + timedelta(hours=terms.approval_hours),
+    approval = second_person.request(
+        f"{kind}.{order.order_id}-A1", request.requested_by, now, terms.approval_hours
     )
     order = order.model_copy(update={"approval": approval}).flagged("approval_waiting")
     return order.noted(now, "policy", "waits for a second person")
@@ -141,24 +143,20 @@ def decided(order: Order, decision: Decide, now: datetime, *, approved: bool) ->
     approval = order.approval
     if approval is None or approval.request_id != decision.request_id:
         raise NotFound("there is no request with this id")
-    outcome: Literal["approved", "declined"] = "approved" if approved else "declined"
-    if (approval.outcome, approval.decided_by) == (outcome, decision.decided_by):
+    state = order.state.value
+    fresh = second_person.decide(approval, decision, now, approved=approved, state=state)
+    if fresh == approval:
         return order
-    if approval.outcome != "open":
-        raise IllegalTransition(order.state.value, "approve" if approved else "decline", [])
-    if approval.requested_by.casefold() == decision.decided_by.casefold():
-        raise SecondPersonNeeded
-    update = {"outcome": outcome, "decided_by": decision.decided_by}
-    told = f"{outcome}: {decision.reason}" if decision.reason else outcome
-    after = order.model_copy(update={"approval": approval.model_copy(update=update)})
+    told = f"{fresh.outcome}: {decision.reason}" if decision.reason else fresh.outcome
+    after = order.model_copy(update={"approval": fresh})
     return after.unflagged("approval_waiting").noted(now, decision.decided_by, told)
 
 
 def not_decided(order: Order, now: datetime) -> Order:
     """Nobody came in time."""
-    if order.approval is None or order.approval.outcome != "open":
+    if order.approval is None or not order.approval.waits:
         return order
-    expired = order.approval.model_copy(update={"outcome": "expired"})
+    expired = second_person.expire(order.approval)
     after = order.model_copy(update={"approval": expired}).unflagged("approval_waiting")
     return after.noted(now, "clock", "nobody approved it in time")
 

@@ -24,7 +24,8 @@ class OpenedAuthorization(Durable):
     """What the register knows of it, and the terms of one that is new.
 
     ``differing``: fields in which the claimed start is another one. ``operations``: those of ours
-    with an outcome; ``unfinished``: those that never had one.
+    with an outcome; ``unfinished``: those that never had one; ``undoing``: what undoes twins of
+    them and is in doubt.
     """
 
     differing: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class OpenedAuthorization(Durable):
     terms: AuthorizationTerms | None = None
     operations: tuple[Operation, ...] = ()
     unfinished: tuple[Plan, ...] = ()
+    undoing: tuple[Operation, ...] = ()
     revision: int = 0
 
 
@@ -53,6 +55,7 @@ class OpenedOrder(Durable):
     terms: OrderTerms | None = None
     operations: tuple[Operation, ...] = ()
     unfinished: tuple[Plan, ...] = ()
+    undoing: tuple[Operation, ...] = ()
     revision: int = 0
 
 

@@ -6,7 +6,7 @@ from disputes.vocabulary import OnExpiry
 
 
 class AuthorizationTerms(Durable):
-    """Terms of a pre-authorization; hours are hours.
+    """Terms of a pre-authorization; amounts in minor units of its currency.
 
     ``expires_why`` names the source of ``expires_at`` for a person. ``valid_hours``: how long each
     approval stays good, where a further one starts the window anew; else ``None``.
@@ -24,6 +24,9 @@ class AuthorizationTerms(Durable):
     on_expiry: OnExpiry = OnExpiry.NOTIFY
     ladder_hours: tuple[int, ...] = (48, 24)
     buffer_hours: int = 4
+    #: above it a second person must approve a word on what is in doubt; ``None``: never
+    four_eyes_above_minor: int | None = None
+    approval_hours: int = 72
 
 
 class OrderTerms(Durable):

@@ -136,13 +136,17 @@ class ReconciliationBook(Protocol):
 
 
 class PaymentRecord(Durable):
-    """What the register knows of a payment's own workflow; the JSON texts as they were kept."""
+    """What the register knows of a payment's own workflow; the JSON texts as they were kept.
+
+    ``undoing``: what undoes twins of its operations, and is in doubt itself.
+    """
 
     claimed: str | None = None
     content: str | None = None
     revision: int = 0
     operations: tuple[Operation, ...] = ()
     unfinished: tuple[Plan, ...] = ()
+    undoing: tuple[Operation, ...] = ()
 
 
 class PaymentRegister(Protocol):

@@ -54,10 +54,11 @@ class PreAuthorization(Durable):
 
 
 class Capture(Durable):
-    """Take the open amount, or a part of it."""
+    """Take the open amount, or a part of it; the same ``request_id`` does it once."""
 
     requested_by: Name
     amount: Money | None = None
+    request_id: Identifier | None = None
 
 
 class Reverse(Durable):
@@ -68,10 +69,11 @@ class Reverse(Durable):
 
 
 class Increase(Durable):
-    """Authorize ``amount`` on top."""
+    """Authorize ``amount`` on top; the same ``request_id`` does it once."""
 
     amount: Money
     requested_by: Name
+    request_id: Identifier | None = None
 
 
 class ConditionMet(Durable):

@@ -5,6 +5,8 @@ from collections.abc import Collection, Sequence
 from disputes.operations import GatewayEntry, Plan
 from disputes.vocabulary import PaymentType, Purpose
 
+#: In the key of what undoes an entry that the gateway booked twice.
+TWIN = ":twin:"
 #: What undoes an entry (architecture, step 7), the next where the gateway refuses the first. A CB,
 #: CR or RF only the acquirer can undo, and an increase not without the authorization.
 _UNDONE_BY = {
@@ -39,7 +41,7 @@ def undoing(
         return ()
     return tuple(
         Plan(
-            key=f"{key}:twin:{twin.gateway_id}:{undo.value}",
+            key=f"{key}{TWIN}{twin.gateway_id}:{undo.value}",
             purpose=undo,
             merchant_id=merchant_id,
             payment_id=twin.gateway_id,

@@ -161,7 +161,9 @@ def give_payment(kind: Kind, own: str, name: str, command: BaseModel, *, as_json
         print_json(result)
     else:
         state = str(result["state"]).replace("_", " ")
-        say(f"{kind} {own}: {name.replace('_', ' ')} done; it is {state}")
+        waits = result.get("request_id")
+        ask = f"; it waits for a second person: disputes approve {waits} --by NAME" if waits else ""
+        say(f"{kind} {own}: {name.replace('_', ' ')} done; it is {state}{ask}")
 
 
 def payment_kind(text: str) -> Kind:
@@ -174,10 +176,10 @@ def payment_kind(text: str) -> Kind:
 
 
 def order_of(request_id: str) -> tuple[Kind, str] | None:
-    """Kind and id of the order whose request for a second person it is: refund.R-1-A1."""
+    """Kind and id of the payment whose request for a second person it is: refund.R-1-A1."""
     kind, dot, rest = request_id.partition(".")
     own, separator, _ = rest.rpartition("-A")
-    if not dot or not separator or kind not in ("refund", "payout", "rebill"):
+    if not dot or not separator or kind not in get_args(Kind):
         return None
     store = database()
     known = PaymentReads(store).status(f"{kind}/{own}")

@@ -152,7 +152,7 @@ def capture(
 ) -> None:
     """Capture what is open, or a part of it."""
     part = full_money(amount) if amount else None
-    command = message(Capture, requested_by=by, amount=part)
+    command = message(Capture, requested_by=by, amount=part, request_id=key)
     _give(payment_id, "capture", command, key, as_json=as_json)
 
 
@@ -180,7 +180,7 @@ def increase(
     as_json: AsJson = False,
 ) -> None:
     """Authorize more."""
-    command = message(Increase, amount=full_money(amount), requested_by=by)
+    command = message(Increase, amount=full_money(amount), requested_by=by, request_id=key)
     _give(payment_id, "increase", command, key, as_json=as_json)
 
 

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from temporalio.client import (
     Client,
+    WithStartWorkflowOperation,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -172,9 +173,12 @@ class PaymentDesk:
     ) -> dict[str, object]:
         """Give a command to a running workflow and wait until it is carried out or refused.
 
+        One that has ended takes only ``resolve_operation``: what undoes a twin of its operations
+        may be in doubt for longer than itself.
+
         Raises:
             NotFound: there is none of that id.
-            IllegalTransition: it has ended, and takes no command.
+            IllegalTransition: it has ended, and takes no other command.
         """
         handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(
             self._id(kind, own_id)
@@ -192,7 +196,30 @@ class PaymentDesk:
         known = await asyncio.to_thread(self._files.status, self._id(kind, own_id))
         if known is None:
             raise NotFound(f"there is no {kind} with this id")
+        if name == "resolve_operation":
+            return await self._reopen(kind, own_id, name, message, idempotency_key)
         raise IllegalTransition(_Standing.model_validate_json(known).state, name, [])
+
+    async def _reopen(
+        self, kind: Kind, own_id: str, name: str, message: BaseModel, idempotency_key: str | None
+    ) -> dict[str, object]:
+        start = WithStartWorkflowOperation[object, dict[str, object]](
+            PAYMENT_WORKFLOWS[kind],
+            id=self._id(kind, own_id),
+            task_queue=self._task_queue,
+            id_reuse_policy=_REUSE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=TASK_TIMEOUT,
+        )
+        async with translated():
+            answer: dict[str, object] = await self._client.execute_update_with_start_workflow(
+                name,
+                json_of(message),
+                start_workflow_operation=start,
+                id=idempotency_key,
+                rpc_timeout=self._patience,
+            )
+        return answer
 
     async def authorization(self, payment_id: str) -> PreAuthorizationStatus:
         """All that may be asked of a pre-authorization; ``NotFound`` for an unknown one."""

@@ -10,6 +10,7 @@ from rich.text import Text
 from disputes.authorization import Note
 from disputes.authorization_status import PreAuthorizationStatus
 from disputes.order_status import OperationSummary
+from disputes.second_person import PaymentApproval
 from disputes.status import OperationStatus
 from starter.advice import advice
 from starter.render import plain, table, when
@@ -27,6 +28,8 @@ def authorization_file(status: PreAuthorizationStatus) -> Group:
     ]
     if status.reauthorized_as:
         lines.append(f"authorized anew as {status.reauthorized_as}")
+    if waiting := _open_request(status.approvals):
+        lines.append(f"waits for a second person: request {waiting}")
     amounts = {
         "authorized": status.authorized,
         "captured": status.captured,
@@ -65,8 +68,12 @@ def order_file(status: OperationSummary) -> Group:
 
 def waits_for(status: OperationSummary) -> str | None:
     """Id of the request that waits for a second person."""
-    own = status.approval
-    return own.request_id if own and own.outcome == "open" else status.request_id
+    own = (status.approval,) if status.approval else ()
+    return _open_request((*own, *status.approvals)) or status.request_id
+
+
+def _open_request(approvals: Sequence[PaymentApproval]) -> str | None:
+    return next((it.request_id for it in approvals if it.waits), None)
 
 
 def _file(

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
     from activities.payment_case import PaymentCaseActivities
     from activities.payments import PaymentActivities
-    from disputes import authorization
+    from disputes import asked, authorization, resolutions
     from disputes.authorization import Authorization
     from disputes.authorization_plans import name_of, own_plan, plan_of
     from disputes.errors import Refusal
@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.payment_steps import TellSuccessor
     from disputes.requests import AuthorizationCommand
     from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, Purpose
     from workflows import options
     from workflows.till import Till, gateway_step
@@ -95,6 +96,7 @@ class AuthorizationTill:
         moved = self._till.take(now, self._longest_hold(now))
         if moved is not None:
             self._note(moved, now)
+        self.auth = resolutions.expired(self.auth, now)
         self._turn_away(now)
         self._lapse(now)
         if self._till.free:
@@ -128,11 +130,34 @@ class AuthorizationTill:
             return self._tell_successor(now)
         while self.asks:
             try:
-                return self._move(plan_of(self.auth, self.asks[0].command, now), now, self.asks[0])
+                plan = plan_of(self.auth, self.asks[0].command, now)
             except Refusal as refusal:
                 self._refuse(self.asks[0], refusal, now)
-        plan = own_plan(self.auth)
-        return self._move(plan, now) if plan is not None else None
+            else:
+                self._remember(self.asks[0].command, plan.key)
+                return self._move(plan, now, self.asks[0])
+        own = own_plan(self.auth)
+        return self._move(own, now) if own is not None else None
+
+    def repeated(self, command: AuthorizationCommand) -> Ask | None:
+        """The first one of a command that carries its caller's id; ``Conflict``: other content."""
+        request_id = asked.request_id_of(command)
+        if request_id is None:
+            return None
+        for ask in self.asks:
+            if asked.request_id_of(ask.command) == request_id:
+                first = asked.asked_for(ask.command, "")
+                asked.key_of([first] if first else [], command)
+                return ask
+        key = asked.key_of(self.auth.asked, command)
+        found = next((op for op in self.auth.operations if op.key == key), None)
+        return Ask(command, operation=found) if found else None
+
+    def _remember(self, command: AuthorizationCommand, key: str) -> None:
+        planned = asked.asked_for(command, key)
+        if planned is not None:
+            others = asked.without(self.auth.asked, planned.request_id)
+            self.auth = self.auth.model_copy(update={"asked": (*others, planned)})
 
     def _turn_away(self, now: datetime) -> None:
         """While calls wait, what cannot be done anyhow is refused at once."""
@@ -150,6 +175,9 @@ class AuthorizationTill:
         """End a command; whoever has gone away with "it waits" finds it in the history."""
         self.asks.remove(ask)
         ask.refusal = refusal
+        # Nothing was sent: the same id may be asked for again.
+        left = asked.without(self.auth.asked, asked.request_id_of(ask.command))
+        self.auth = self.auth.model_copy(update={"asked": left})
         if ask.waiting is not None:
             name = name_of(ask.command)
             noted = self.auth.noted(now, "engine", f"{name} refused: {refusal.message}")
@@ -210,7 +238,16 @@ class AuthorizationTill:
             proof=resolution.proof,
             at=now,
         )
-        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        try:
+            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        except Refusal as refusal:
+            # It stays in doubt, and may be resolved again.
+            told = f"the word on it could not be taken: {refusal.message}"
+            noted = self.auth.noted(workflow.now(), "engine", told)
+            self.auth = noted.flagged("message_not_taken")
+            return MoneyMoved()
+        # What undoes a twin is the twin's, and changes nothing of what was asked for.
+        return MoneyMoved() if TWIN in resolution.operation_key else moved
 
     def _successor_waits(self) -> bool:
         auth = self.auth

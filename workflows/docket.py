@@ -7,7 +7,7 @@ from temporalio.common import RawValue
 
 from disputes import commands, events, messages
 from disputes.case import Case
-from disputes.decode import canonical_of
+from disputes.decode import canonical_of, sha256
 from disputes.errors import InvalidMessage, Refusal
 from disputes.events import Body, CaseEvent
 from disputes.lifecycle import HOLDS, advance, fold
@@ -165,9 +165,15 @@ class Docket:
 
     def unfit(self, name: str, args: Sequence[RawValue], reason: str, now: datetime) -> None:
         """Keep the reason, and the hash, of a message that the case cannot take."""
-        shown, sha256 = shown_name(name), payload_sha256(args)
-        body = events.NotTaken(name=shown, reason=reason, payload_sha256=sha256)
-        self.append(body, now, actor="sender", event_id=f"not_taken:{shown}:{sha256[:16]}")
+        shown, content = shown_name(name), payload_sha256(args)
+        body = events.NotTaken(name=shown, reason=reason, payload_sha256=content)
+        self.append(body, now, actor="sender", event_id=f"not_taken:{shown}:{content[:16]}")
+
+    def unresolved(self, word: messages.ResolveOperation, why: Refusal, now: datetime) -> None:
+        """A word on an operation in doubt that the books could not take: it stays in doubt."""
+        content = sha256(canonical_of(word))
+        body = events.NotTaken(name="resolve_operation", reason=why.message, payload_sha256=content)
+        self.append(body, now, actor="engine")
 
     def command(self, name: str, command: Command, now: datetime) -> None:
         """Carry a command out; raises the typed refusal."""

@@ -9,6 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
     from disputes.chain import next_plan
+    from disputes.errors import Refusal
     from disputes.messages import Booking, ResolveOperation
     from disputes.notice import DisputeNotice
     from disputes.operations import Plan
@@ -127,7 +128,11 @@ class Money:
             proof=resolution.proof,
             at=now,
         )
-        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        try:
+            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        except Refusal as refusal:
+            self._docket.unresolved(resolution, refusal, workflow.now())
+            return MoneyMoved()
 
     def _note(self, moved: MoneyMoved, now: datetime) -> None:
         if moved.payment is not None:

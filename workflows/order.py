@@ -12,11 +12,12 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment_case import PaymentCaseActivities
-    from disputes import orders
+    from disputes import orders, resolutions
     from disputes.decode import decode
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
     from disputes.messages import Decide, ResolveOperation
     from disputes.notices import Notice
+    from disputes.operations import Operation
     from disputes.order_plans import supported
     from disputes.order_status import OperationSummary, summary_of
     from disputes.orders import Order, OrderKind
@@ -28,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         RebillRequest,
         RefundRequest,
     )
+    from disputes.twins import TWIN
     from disputes.vocabulary import OrderState
     from workflows import search_attributes as attributes
     from workflows.alarm import Alarm
@@ -151,14 +153,14 @@ class OrderRun:
     def _file(self, revision: int) -> PaymentFile:
         order = self._carried().order
         approval = order.approval
-        waits = approval is not None and approval.outcome == "open"
+        own = approval.expires_at if approval and approval.waits else None
         return PaymentFile(
             workflow_id=workflow.info().workflow_id,
             kind=self._kind,
             merchant_id=order.request.merchant_id,
             payment_id=order.request.payment_id,
             state=order.state.value,
-            next_moment=approval.expires_at if approval and waits else None,
+            next_moment=own or resolutions.next_expiry(order),
             needs_attention=bool(order.flags),
             revision=revision,
             content=order.model_dump_json(),
@@ -181,12 +183,13 @@ class OrderRun:
 
     def _over(self, work: OrderTill) -> bool:
         ended = work.order.ended or work.refusal is not None
-        return ended and work.idle and self._keeper.idle and not self._news
+        waits = resolutions.next_expiry(work.order) is not None
+        return ended and work.idle and self._keeper.idle and not (self._news or waits)
 
     async def _wait(self, work: OrderTill) -> None:
         """Until there is news or the next moment has come; one timer at a time."""
         approval = work.order.approval
-        open_until = approval.expires_at if approval and approval.outcome == "open" else None
+        open_until = approval.expires_at if approval and approval.waits else None
         moments = [it for it in (open_until, work.wake_at) if it is not None]
         self._alarm.set(min(moments, default=None))
         await workflow.wait_condition(lambda: self._woken(work))
@@ -232,22 +235,36 @@ class OrderRun:
     async def _carry_out(self, name: str, command: Decide | ResolveOperation) -> dict[str, object]:
         await workflow.wait_condition(lambda: self._work is not None or self._refusal is not None)
         work, now = self._carried(), workflow.now()
+        answer: dict[str, object] = {}
         if isinstance(command, Decide):
-            work.order = orders.decided(work.order, command, now, approved=name == "approve")
+            self._decide(work, command, now, approved=name == "approve")
         else:
-            self._resolve(work, command)
+            answer = await self._resolve(work, command)
         self._keeper.changed()
         self._news = True
-        return {"state": work.order.state.value}
+        return {"state": work.order.state.value} | answer
 
-    def _resolve(self, work: OrderTill, command: ResolveOperation) -> None:
-        operation = work.order.operation
-        in_doubt = operation is not None and "operation_in_doubt" in work.order.flags
-        if operation is None or operation.key != command.operation_key or not in_doubt:
-            raise NotFound("no operation of that key is in doubt")
+    def _decide(self, work: OrderTill, command: Decide, now: datetime, *, approved: bool) -> None:
+        if any(it.request_id == command.request_id for it in work.order.approvals):
+            work.order, word = resolutions.decided(work.order, command, now, approved=approved)
+            work.resolutions += [word] if word else []
+        else:
+            work.order = orders.decided(work.order, command, now, approved=approved)
+
+    async def _resolve(self, work: OrderTill, command: ResolveOperation) -> dict[str, object]:
+        undoing: tuple[Operation, ...] = ()
+        if TWIN in command.operation_key:
+            ask = OpenOrder(workflow_id=workflow.info().workflow_id, kind=self._kind)
+            undoing = (await store_step(PaymentCaseActivities.open_order, ask)).undoing
+        # Runs of before settled every amount by one person's word, and are replayed so.
+        four_eyes = workflow.patched("four-eyes-on-doubts")
+        work.order, waits = resolutions.resolve(
+            work.order, command, workflow.now(), undoing=undoing, four_eyes=four_eyes
+        )
+        if waits is not None:
+            return {"request_id": waits.request_id}
         work.resolutions.append(command)
-        told = f"{command.resolution.replace('_', ' ')}: {command.proof}"
-        work.order = work.order.noted(workflow.now(), command.resolved_by, told)
+        return {}
 
     def _carried(self) -> OrderTill:
         if self._refusal is not None:

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.gateway import GatewayActivities
     from activities.payment_case import PaymentCaseActivities
     from activities.payments import PaymentActivities
-    from disputes import orders
+    from disputes import orders, resolutions
     from disputes.errors import NotFound, Refusal
     from disputes.messages import ResolveOperation
     from disputes.operations import Operation, Plan
@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from disputes.requests import EntryTold, PayoutRequest, RebillRequest
     from disputes.steps import AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, OrderState, PaymentType
     from workflows.store_step import store_step
     from workflows.till import Till, gateway_step
@@ -61,7 +62,8 @@ class OrderTill:
     @property
     def wake_at(self) -> datetime | None:
         """When the next step is due, case time."""
-        moments = [it for it in (self._till.hold_until, self._look_at) if it is not None]
+        expiry = resolutions.next_expiry(self.order)
+        moments = [it for it in (self._till.hold_until, self._look_at, expiry) if it is not None]
         return min(moments, default=None)
 
     @property
@@ -81,6 +83,7 @@ class OrderTill:
         moved = self._till.take(now)
         if moved is not None:
             self._note(moved, now)
+        self.order = resolutions.expired(self.order, now)
         if self._look_at is not None and self._look_at <= now:
             self._look_at = None
         if self._till.free and self._look_at is None:
@@ -115,7 +118,7 @@ class OrderTill:
 
     def _waits_for_a_person(self) -> bool:
         approval = self.order.approval
-        return approval is not None and approval.outcome == "open"
+        return approval is not None and approval.waits
 
     def refuse(self, refusal: Refusal, now: datetime) -> None:
         """End it before anything is sent."""
@@ -145,7 +148,16 @@ class OrderTill:
             proof=resolution.proof,
             at=now,
         )
-        return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        try:
+            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
+        except Refusal as refusal:
+            # It stays in doubt, and may be resolved again.
+            told = f"the word on it could not be taken: {refusal.message}"
+            noted = self.order.noted(workflow.now(), "engine", told)
+            self.order = noted.flagged("message_not_taken")
+            return MoneyMoved()
+        # What undoes a twin is the twin's, and changes nothing of what was asked for.
+        return MoneyMoved() if TWIN in resolution.operation_key else moved
 
     async def _look_again(self, booking: EntryTold, now: datetime) -> MoneyMoved:
         """The gateway told of an entry: have it shown, and read what the books make of it."""

@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment_case import PaymentCaseActivities
-    from disputes import authorization
+    from disputes import authorization, resolutions
     from disputes.authorization import Authorization, AuthorizationTimer
     from disputes.authorization_clock import Due, fire, next_due
     from disputes.authorization_plans import check_open
@@ -22,9 +22,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from disputes.decode import decode
     from disputes.errors import Conflict, InvalidMessage, NotFound, Refusal
-    from disputes.messages import ResolveOperation
+    from disputes.messages import Decide, ResolveOperation
+    from disputes.operations import Operation
     from disputes.payment_steps import OpenAuthorization, OpenedAuthorization, PaymentFile
     from disputes.requests import (
+        AuthorizationCommand,
         Capture,
         ConditionMet,
         EntryTold,
@@ -33,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         Reverse,
     )
     from disputes.status import operation_status
+    from disputes.twins import TWIN
     from workflows import search_attributes as attributes
     from workflows.alarm import Alarm
     from workflows.authorization_till import Ask, AuthorizationTill
@@ -52,11 +55,13 @@ _SIGNALS: dict[str, type[ConditionMet | EntryTold]] = {
     "condition_met": ConditionMet,
     "booking": EntryTold,
 }
-_COMMANDS: dict[str, type[Capture | Reverse | Increase | ResolveOperation]] = {
+_COMMANDS: dict[str, type[Capture | Reverse | Increase | ResolveOperation | Decide]] = {
     "capture": Capture,
     "reverse": Reverse,
     "increase": Increase,
     "resolve_operation": ResolveOperation,
+    "approve": Decide,
+    "decline": Decide,
 }
 
 
@@ -131,6 +136,10 @@ class PreAuthorizationWorkflow:
             raise RuntimeError("an authorization was opened without its terms")
         for operation in known.operations:
             auth = authorization.reported(auth, operation, now)
+        # What was planned by a run that was lost, and never came to the books, may be asked again.
+        booked = {op.key for op in known.operations} | {plan.key for plan in known.unfinished}
+        asked = tuple(it for it in auth.asked if it.operation_key in booked)
+        auth = auth.model_copy(update={"asked": asked})
         work = AuthorizationTill(auth, known.unfinished)
         for name, args in self._inbox:
             self._receive(work, name, args)
@@ -172,14 +181,16 @@ class PreAuthorizationWorkflow:
         return work.idle and self._keeper.idle and not self._news
 
     def _over(self, work: AuthorizationTill) -> bool:
-        return work.auth.open_minor <= 0 and not work.auth.doubtful and self._idle(work)
+        waits = resolutions.next_expiry(work.auth) is not None
+        open_ = work.auth.open_minor > 0 or work.auth.doubtful or waits
+        return not open_ and self._idle(work)
 
     async def _wait(self, work: AuthorizationTill) -> None:
         """Until there is news or the next moment has come; one timer at a time."""
         due = next_due(work.auth)
         moments = [due.due] if due else []
-        if work.hold_until is not None:
-            moments.append(work.hold_until)
+        later = (work.hold_until, resolutions.next_expiry(work.auth))
+        moments += [it for it in later if it is not None]
         self._alarm.set(min(moments, default=None))
         await workflow.wait_condition(lambda: self._woken(work))
         # All that have come at once: after an outage nothing is begun that is too late by now.
@@ -238,10 +249,12 @@ class PreAuthorizationWorkflow:
             )
             work = self._carried()
             self._news = True
-            if isinstance(command, ResolveOperation):
-                self._resolve(work, command)
-                return {"state": work.auth.state.value}
-            return await self._carry_out(work, name, Ask(command))
+            if isinstance(command, ResolveOperation | Decide):
+                answer = await self._settle_doubt(work, name, command)
+                self._keeper.changed()
+                self._news = True
+                return {"state": work.auth.state.value} | answer
+            return await self._carry_out(work, name, command)
         except Refusal as error:
             refusal = error
         raise as_application_error(refusal)
@@ -251,9 +264,10 @@ class PreAuthorizationWorkflow:
         refusal: Refusal | None = None
         try:
             command = read_one_of(_COMMANDS, name, args, "an update of a pre-authorization")
-            if self._work is not None and not isinstance(command, ResolveOperation):
+            if self._work is not None and not isinstance(command, ResolveOperation | Decide):
                 known = self._work.auth.payment is not None
-                if known and not self._work.asks:
+                first = self._work.repeated(command)
+                if known and not self._work.asks and first is None:
                     check_open(self._work.auth, name, workflow.now())
         except Refusal as error:
             refusal = error
@@ -267,27 +281,41 @@ class PreAuthorizationWorkflow:
             raise RuntimeError("the authorization is not open yet")
         return self._work
 
-    def _resolve(self, work: AuthorizationTill, command: ResolveOperation) -> None:
-        if all(op.key != command.operation_key for op in work.auth.doubtful):
-            raise NotFound("no operation of that key is in doubt")
+    async def _settle_doubt(
+        self, work: AuthorizationTill, name: str, command: ResolveOperation | Decide
+    ) -> dict[str, object]:
+        """A person's word on what is in doubt, or a second person's on that."""
+        if isinstance(command, Decide):
+            work.auth, word = resolutions.decided(
+                work.auth, command, workflow.now(), approved=name == "approve"
+            )
+            work.resolutions += [word] if word else []
+            return {}
+        undoing: tuple[Operation, ...] = ()
+        if TWIN in command.operation_key:
+            ask = OpenAuthorization(workflow_id=workflow.info().workflow_id)
+            undoing = (await store_step(PaymentCaseActivities.open_authorization, ask)).undoing
+        work.auth, waits = resolutions.resolve(work.auth, command, workflow.now(), undoing=undoing)
+        if waits is not None:
+            return {"request_id": waits.request_id}
         work.resolutions.append(command)
-        told = f"{command.resolution.replace('_', ' ')}: {command.proof}"
-        work.auth = work.auth.noted(workflow.now(), command.resolved_by, told)
-        self._keeper.changed()
+        return {}
 
-    async def _carry_out(self, work: AuthorizationTill, name: str, ask: Ask) -> dict[str, object]:
+    async def _carry_out(
+        self, work: AuthorizationTill, name: str, command: AuthorizationCommand
+    ) -> dict[str, object]:
         """Wait for the command's turn; the answer says what became of it."""
-        why = f" ({ask.command.reason.value})" if isinstance(ask.command, Reverse) else ""
-        by = ask.command.requested_by
-        work.auth = work.auth.noted(workflow.now(), by, f"{name}{why} asked for")
-        self._keeper.changed()
-        work.asks.append(ask)
+        first = work.repeated(command)
+        ask = first or Ask(command)
+        if first is None:
+            self._note_asked(work, name, ask)
         await workflow.wait_condition(lambda: ask.answered)
         if ask.refusal is not None:
-            told = f"{name} refused: {ask.refusal.message}"
-            work.auth = work.auth.noted(workflow.now(), "engine", told)
-            self._keeper.changed()
-            self._news = True
+            if first is None:
+                told = f"{name} refused: {ask.refusal.message}"
+                work.auth = work.auth.noted(workflow.now(), "engine", told)
+                self._keeper.changed()
+                self._news = True
             raise ask.refusal
         operation = operation_status(ask.operation) if ask.operation else None
         return {
@@ -295,6 +323,13 @@ class PreAuthorizationWorkflow:
             "operation": operation.model_dump(mode="json") if operation else None,
             "waiting": ask.waiting.value if ask.waiting else None,
         }
+
+    def _note_asked(self, work: AuthorizationTill, name: str, ask: Ask) -> None:
+        why = f" ({ask.command.reason.value})" if isinstance(ask.command, Reverse) else ""
+        by = ask.command.requested_by
+        work.auth = work.auth.noted(workflow.now(), by, f"{name}{why} asked for")
+        self._keeper.changed()
+        work.asks.append(ask)
 
     @workflow.query
     def status(self) -> PreAuthorizationStatus:

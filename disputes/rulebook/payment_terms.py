@@ -49,6 +49,8 @@ def authorization_terms(
         on_expiry=start.on_expiry or policy.authorizations.on_expiry,
         ladder_hours=policy.authorizations.ladder_hours,
         buffer_hours=policy.authorizations.buffer_hours,
+        four_eyes_above_minor=policy.decisions.four_eyes_above.get(start.amount.currency),
+        approval_hours=policy.clocks.approval_hours,
     )
 
 

@@ -10,11 +10,10 @@ from disputes.store.engine import Store, insert_once
 from disputes.store.lapses import lapse
 from disputes.store.records import REPORTED, to_operation
 from disputes.store.tables import Claim, OperationRow, PaymentFileRow
+from disputes.twins import TWIN
 from disputes.vocabulary import OperationState
 
 _UNFINISHED = (OperationState.INTENDED, OperationState.SENT)
-#: In the key of what undoes an entry that the gateway booked twice.
-_TWIN = ":twin:"
 
 
 class SqlPaymentRegister:
@@ -28,7 +27,10 @@ class SqlPaymentRegister:
         with self._store.read() as session:
             claim = session.get(Claim, workflow_id)
             row = session.get(PaymentFileRow, workflow_id)
-            operations = _operations(session, workflow_id)
+            rows = _operations(session, workflow_id)
+            # What undoes a twin is no operation of the workflow: its money is the twin's.
+            operations = [op for op in rows if TWIN not in op.key]
+            undos = [op for op in rows if TWIN in op.key]
             return PaymentRecord(
                 claimed=claim.content if claim else None,
                 content=row.content if row else None,
@@ -38,6 +40,9 @@ class SqlPaymentRegister:
                     Plan.model_validate_json(op.plan_json)
                     for op in operations
                     if op.state in _UNFINISHED and op.plan_json
+                ),
+                undoing=tuple(
+                    to_operation(op) for op in undos if op.state == OperationState.IN_DOUBT
                 ),
             )
 
@@ -72,10 +77,9 @@ class SqlPaymentRegister:
 
 
 def _operations(session: Session, workflow_id: str) -> list[OperationRow]:
-    """A workflow's own operations, but for what undoes a twin."""
+    """A workflow's own operations, and what undoes their twins."""
     rows = select(OperationRow).where(OperationRow.owner == workflow_id)
-    found = session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key)))
-    return [row for row in found if _TWIN not in row.key]
+    return list(session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key))))
 
 
 def _row(file: PaymentFile) -> PaymentFileRow:

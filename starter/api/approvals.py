@@ -6,15 +6,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from disputes.fields import Identifier, Name, Text
+from disputes.fields import Identifier, Name, RequestId, Text
 from disputes.messages import Decide
 from disputes.order_status import OperationSummary
-from disputes.orders import OrderApproval
+from disputes.second_person import PaymentApproval
 from disputes.status import ApprovalStatus, CaseStatus
 from starter.api import documents
 from starter.api.access import Approver, Viewer
 from starter.api.bodies import message, read_object, signed
 from starter.api.commands import Decided, give
+from starter.api.keys import ApiKey
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
 from starter.api.paging import Page, cursor_of, no_cursor, place_of, text_of
@@ -74,7 +75,9 @@ def list_approvals(request: Request, key: Viewer, asked: Annotated[Page, Query()
             return _page(items, _CASES, shown[-1].dispute_id)
         limit, after = limit - len(cases), None
     orders = office.files.waiting(merchants=key.merchants, after=after or "", limit=limit + 1)
-    items += [_of_order(order, it) for order in orders[:limit] if (it := order.approval)]
+    items += [
+        _of_order(order, it) for order in orders[:limit] if (it := order.approval) and it.waits
+    ]
     if len(orders) <= limit:
         return json_answer(ApprovalList(items=items, next_cursor=None))
     last = orders[limit - 1] if limit else None
@@ -104,11 +107,18 @@ def _of_case(case: CaseStatus, item: ApprovalStatus) -> WaitingApproval:
     )
 
 
-def _of_order(order: OperationSummary, approval: OrderApproval) -> WaitingApproval:
+def _of_order(order: OperationSummary, approval: PaymentApproval) -> WaitingApproval:
     told = approval.model_dump(include={"request_id", "requested_by", "at", "expires_at"})
     mine = {"kind": order.kind, "order_id": order.id, "merchant_id": order.merchant_id}
     money = {"amount": order.amount.amount, "currency": order.amount.currency}
     return WaitingApproval.model_validate({**told, **mine, **money, "command": order.kind})
+
+
+async def decision_of(request: Request, key: ApiKey, request_id: str) -> tuple[Decide, str]:
+    """What a body decides of a request, signed by the key, and the name of the command."""
+    decision = message(Decision, signed(await read_object(request), key, "decided_by"))
+    said = decision.model_dump(exclude={"decision"}, exclude_none=True)
+    return message(Decide, said, request_id=request_id), decision.decision
 
 
 @router.post(
@@ -121,12 +131,10 @@ async def decide(
     request: Request,
     key: Approver,
     dispute_id: Identifier,
-    request_id: Identifier,
+    request_id: RequestId,
     idempotency: IdempotencyKey = None,
 ) -> Response:
     """Decide; never by the one who asked, whatever name the body gives."""
-    decision = message(Decision, signed(await read_object(request), key, "decided_by"))
-    said = decision.model_dump(exclude={"decision"}, exclude_none=True)
-    content = message(Decide, said, request_id=request_id)
+    content, name = await decision_of(request, key, request_id)
     command = Command(request, key, idempotency, content)
-    return await give(command, dispute_id, decision.decision)
+    return await give(command, dispute_id, name)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from disputes.fields import Identifier, Name
-from disputes.messages import Decide, ResolveOperation
+from disputes.fields import Identifier, Name, RequestId
+from disputes.messages import ResolveOperation
 from disputes.order_status import OperationSummary
 from disputes.orders import OrderKind, order_id_of
 from disputes.requests import OrderRequest, PayoutRequest, RebillRequest, RefundRequest
@@ -18,7 +18,7 @@ from disputes.store.payment_reads import PaymentFilter
 from disputes.vocabulary import OrderState
 from starter.api import documents, examples, own_payments
 from starter.api.access import Admin, Analyst, Approver, Viewer
-from starter.api.approvals import DECISION, Decision
+from starter.api.approvals import DECISION, Decision, decision_of
 from starter.api.bodies import message, read_object, signed
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
@@ -140,14 +140,12 @@ def _add_decisions(it: _Resource) -> None:
         request: Request,
         key: Approver,
         order_id: Annotated[Identifier, Path(alias=f"{it.kind}_id")],
-        request_id: Identifier,
+        request_id: RequestId,
         idempotency: IdempotencyKey = None,
     ) -> Response:
-        decision = message(Decision, signed(await read_object(request), key, "decided_by"))
-        said = decision.model_dump(exclude={"decision"}, exclude_none=True)
-        content = message(Decide, said, request_id=request_id)
+        content, name = await decision_of(request, key, request_id)
         command = Command(request, key, idempotency, content)
-        return await own_payments.give(command, it.kind, order_id, decision.decision)
+        return await own_payments.give(command, it.kind, order_id, name)
 
     async def resolve(
         request: Request,

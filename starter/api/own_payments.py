@@ -27,9 +27,10 @@ class PaymentQuery(Page):
 
 
 class Standing(BaseModel):
-    """Where it stands after the command."""
+    """Where it stands after the command, or the request that a second person must decide first."""
 
-    state: str
+    state: str | None = None
+    request_id: str | None = None
 
 
 def check_scope(

@@ -10,14 +10,15 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from disputes.authorization_status import PreAuthorizationStatus
-from disputes.fields import GatewayId, Moment, Name
+from disputes.fields import GatewayId, Moment, Name, RequestId
 from disputes.messages import ResolveOperation
 from disputes.requests import Capture, ConditionMet, Increase, PreAuthorization, Reverse
 from disputes.status import OperationStatus
 from disputes.store.payment_reads import PaymentFilter
 from disputes.vocabulary import AuthorizationState
 from starter.api import documents, examples, own_payments
-from starter.api.access import Admin, Analyst, Viewer
+from starter.api.access import Admin, Analyst, Approver, Viewer
+from starter.api.approvals import DECISION, Decision, decision_of
 from starter.api.bodies import message, read_object, signed
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
@@ -220,3 +221,23 @@ async def resolve(
     content = message(ResolveOperation, given, operation_key=operation_key)
     command = Command(request, key, idempotency, content)
     return await own_payments.give(command, _KIND, payment_id, "resolve_operation")
+
+
+@router.post(
+    "/v1/preauthorizations/{payment_id}/approvals/{request_id}",
+    summary="Approve or decline a word on an operation in doubt",
+    description="Never by the one who gave it, whatever name the body gives.",
+    responses=documents.writes(Standing, "Decided."),
+    openapi_extra=documents.body(Decision, DECISION),
+)
+async def decide(
+    request: Request,
+    key: Approver,
+    payment_id: GatewayId,
+    request_id: RequestId,
+    idempotency: IdempotencyKey = None,
+) -> Response:
+    """Decide what somebody asked for."""
+    content, name = await decision_of(request, key, request_id)
+    command = Command(request, key, idempotency, content)
+    return await own_payments.give(command, _KIND, payment_id, name)

@@ -54,3 +54,8 @@ def test_a_request_that_has_expired_is_not_approved_before_its_timer_either() ->
     story.until(TimerKind.APPROVAL_EXPIRY)
     assert story.case.open_approvals == ()
     assert story.case.accepted_minor == 0
+
+
+def test_a_request_of_a_case_with_the_longest_id_can_be_decided() -> None:
+    decision = Decide(request_id=f"{'D' * 64}-A12", decided_by="ben")
+    assert decision.request_id.endswith("-A12")

@@ -119,3 +119,30 @@ async def test_a_rebill_on_a_debit_goes_by_the_same_command(engine: Engine) -> N
     assert (wrong.code, "reason" in wrong.err) == (1, True)
     without = await _run(engine, "rebill", "D-1", "--by", "ann", "--reason", "x")
     assert without.code == 2
+
+
+async def test_a_captures_doubt_above_the_limit_is_approved_by_a_second_person(
+    engine: Engine,
+) -> None:
+    payment = await _payment(engine, "9000.00", kind="PA")
+    watch = ("preauth", "open", payment, "--merchant", "M-1", "--network", "visa")
+    moment = ("--authorized-at", "2126-11-01T00:00:00Z")
+    await _json(engine, *watch, "--amount", "9000.00 EUR", *moment)
+    match = {"payment_type": "CP", "payment_id": payment}
+    await engine.sandbox.arm("result_code", match=match, code="000.400.030")
+    await _json(engine, "preauth", "capture", payment, "--by", "ann")
+    key = f"preauthorization:{payment}:capture:1"
+    owner = f"preauthorization/{payment}"
+    told = await _run(
+        engine, "resolve", owner, key, "happened", "--by", "ann", "--proof", "the list"
+    )
+    request = f"preauthorization.{payment}-A1"
+    assert (told.code, request in told.out) == (0, True)
+    shown = await _run(engine, "preauth", "show", payment)
+    assert "waits for a second person" in shown.out
+    own = await _run(engine, "approve", request, "--by", "ann")
+    assert (own.code, "second person" in own.err) == (1, True)
+    approved = await _run(engine, "approve", request, "--by", "bob")
+    assert approved.code == 0, approved.err
+    await engine.client.get_workflow_handle(owner).result()
+    assert (await _json(engine, "preauth", "show", payment))["state"] == "captured"

@@ -146,6 +146,24 @@ def test_what_undoes_a_twin_is_no_operation_of_the_workflow(
     assert register.load("refund/R-1").operations == ()
 
 
+def test_what_undoes_a_twin_and_is_in_doubt_is_told_apart(
+    register: SqlPaymentRegister, payments: Payments
+) -> None:
+    def undo(owner: str, state: OperationState) -> str:
+        debit = payments.debit()
+        key = f"{business_key('refund', owner, P.REFUND)}:twin:{debit}:refund"
+        payments.sent(own_plan("refund", owner, P.REFUND, 200, debit, key=key))
+        payments.scene.book.settle(key, state, gateway_id=new_id(), at=START)
+        return key
+
+    doubtful = undo("R-1", OperationState.IN_DOUBT)
+    undo("R-1", OperationState.SETTLED)
+    undo("R-10", OperationState.IN_DOUBT)
+    record = register.load("refund/R-1")
+    assert [it.key for it in record.undoing] == [doubtful]
+    assert (record.operations, record.unfinished) == ((), ())
+
+
 def test_undecided_disputes_of_a_payment_are_told(
     register: SqlPaymentRegister, scene: Scene
 ) -> None:

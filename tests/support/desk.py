@@ -24,6 +24,12 @@ def desk_of(
     return DisputeDesk(engine.client, SqlRegister(engine.store), queue, patience=patience)
 
 
+def payment_desk(engine: Engine) -> PaymentDesk:
+    """A desk for payments' own workflows."""
+    register, files = SqlRegister(engine.store), PaymentReads(engine.store)
+    return PaymentDesk(engine.client, register, files, engine.settings.task_queue)
+
+
 def intake_of(engine: Engine) -> Intake:
     """The engine's intake."""
     return Intake(desk_of(engine), IntakeBook(engine.store), payment_desk_of(engine))

@@ -4,17 +4,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from disputes.operations import business_key
+from disputes.errors import NotFound
+from disputes.messages import ResolveOperation
+from disputes.operations import GatewayEntry, business_key
 from disputes.store.notices import SqlNotices
 from disputes.store.operations import SqlOperationBook
 from disputes.store.payment_register import SqlPaymentRegister
-from disputes.vocabulary import OperationState, Purpose
+from disputes.twins import undoing
+from disputes.vocabulary import OperationState, PaymentType, Purpose
+from tests.support.desk import payment_desk
 from tests.support.engine import Engine, Json
+from tests.support.missing import without
 from tests.support.plans import own_plan
 from tests.support.reconciliation import reconcile
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
-from tests.workflows.payment_hands import PreAuth, Refund, eur, fresh_id
+from tests.workflows.payment_hands import Payout, PreAuth, Refund, eur, fresh_id
 
 _PROOF = {"resolved_by": "ben", "proof": "the acquirer's list of today"}
 
@@ -65,6 +70,32 @@ async def test_what_a_person_found_booked_is_settled_and_told(quick: Engine) -> 
     assert (await own.result()).state == "settled"
     assert own.accounts() == {"acquirer": 72_00, "sales": -92_00, "refunds": 20_00}
     assert _told(own) == ["refund_sent"]
+    own.verify()
+
+
+async def test_a_word_that_the_books_cannot_take_leaves_it_in_doubt(quick: Engine) -> None:
+    own = await _doubtful_refund(quick)
+    with without(quick.store, _key(own)):
+        await _resolve(own, _key(own), "happened")
+        status = await own.until(lambda it: "message_not_taken" in it.attention)
+        assert (status.state, "could not be taken" in status.timeline[-1].what) == (
+            "in_doubt",
+            True,
+        )
+    await _resolve(own, _key(own), "happened")
+    assert (await own.result()).state == "settled"
+    own.verify()
+
+
+async def test_a_word_on_a_capture_that_the_books_cannot_take_is_noted(quick: Engine) -> None:
+    own = await _doubtful_capture(quick)
+    key = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    with without(quick.store, key):
+        await _resolve(own, key, "happened")
+        status = await own.until(lambda it: "message_not_taken" in it.attention)
+        assert status.state == "in_doubt"
+    await _resolve(own, key, "happened")
+    assert (await own.result()).state == "captured"
     own.verify()
 
 
@@ -194,4 +225,154 @@ async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(qui
     assert (status.open_amount, status.state) == ("32.00", "partially_captured")
     assert (await own.capture())["state"] == "captured"
     assert await own.book() == ["PA", "CP", "CP"]
+    own.verify()
+
+
+def _undo_in_doubt(own: PreAuth | Payout, operation: str, twin: GatewayEntry) -> str:
+    """What undoes a twin of the workflow's own operation is in doubt; its key."""
+    book = SqlOperationBook(own.engine.store)
+    assert book.adopt_own("M-1", twin.gateway_id, [twin], datetime.now(UTC)).known
+    [plan] = undoing(operation, None, "M-1", twin)
+    record = book.intend(plan, ())
+    book.mark_sent(plan.key, attempts=record.attempts)
+    book.settle(plan.key, OperationState.IN_DOUBT, at=datetime.now(UTC))
+    return plan.key
+
+
+def _twin(payment_type: PaymentType, gateway_id: str, minor: int) -> GatewayEntry:
+    return GatewayEntry(
+        gateway_id=gateway_id,
+        payment_type=payment_type,
+        succeeded=True,
+        amount_minor=minor,
+        currency="EUR",
+    )
+
+
+def _state(own: PreAuth | Payout, key: str) -> str | None:
+    operation = SqlPaymentRegister(own.engine.store).operation(key)
+    return operation.state.value if operation else None
+
+
+async def test_what_undoes_a_twin_is_settled_by_a_person(quick: Engine) -> None:
+    own = await PreAuth.opened(quick)
+    assert own.payment is not None
+    await own.capture("20.00")
+    await quick.sandbox.own_booking("CP", own.payment, amount_minor=20_00)
+    twin = str((await quick.sandbox.book(own.payment))[-1]["id"])
+    now = datetime.now(UTC).isoformat()
+    await own.signal("booking", gateway_id=twin, payment_type="CP", occurred_at=now)
+    before = await own.until(captured="40.00")
+    operation = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    key = _undo_in_doubt(own, operation, _twin(PaymentType.CP, twin, 20_00))
+    other = key.replace(own.id, fresh_id())
+    assert (await refused(_resolve(own, other, "did_not_happen")))[0] == "NotFound"
+    await _resolve(own, key, "did_not_happen")
+    await until(lambda: _state(own, key) == "refused")
+    # It is the twin's money: what was asked for stands as it did.
+    after = await own.status()
+    assert (after.captured, after.operations) == (before.captured, before.operations)
+    assert (await refused(_resolve(own, key, "did_not_happen")))[0] == "NotFound"
+    await own.reverse()
+    assert (await own.result()).state == "captured"
+
+
+async def test_what_undoes_a_twin_of_what_has_ended_is_settled_by_two(quick: Engine) -> None:
+    """The payout is over; its twin's refund is above the limit."""
+    own = await Payout.asked(
+        quick, alone=True, reason="customer_service_gesture", amount=eur("15.00")
+    )
+    first = await own.result()
+    twin = _twin(PaymentType.CD, fresh_id(), 5000_01)
+    key = _undo_in_doubt(own, business_key("payout", own.id, Purpose.CREDIT), twin)
+    desk = payment_desk(quick)
+    word = ResolveOperation.model_validate(
+        {"operation_key": key, "resolution": "happened", **_PROOF}
+    )
+    request = (await desk.command("payout", own.id, "resolve_operation", word))["request_id"]
+    assert (_state(own, key), request) == ("in_doubt", f"payout.{own.id}-A2")
+    await own.update("approve", request_id=request, decided_by="ana")
+    summary = await own.result()
+    assert (_state(own, key), summary.operation) == ("settled", first.operation)
+    again = word.model_copy(update={"operation_key": key.replace(own.id, "other")})
+    with pytest.raises(NotFound):
+        await desk.command("payout", own.id, "resolve_operation", again)
+
+
+async def _great_refund(engine: Engine) -> Refund:
+    """A part of 5000.01 EUR, approved by ben, which nobody answered; the limit is 5000.00."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "9000.00", "EUR")
+    match = {"payment_type": "RF", "payment_id": payment}
+    await engine.sandbox.arm("timeout_before_booking", match=match, delay_s=0)
+    own = await Refund.asked(engine, payment, amount=eur("5000.01"))
+    await own.until(state="waiting_for_approval")
+    await own.update("approve", request_id=f"refund.{own.id}-A1", decided_by="ben")
+    await own.until(state="in_doubt")
+    return own
+
+
+async def test_above_the_limit_nobody_settles_a_refund_alone(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    request = f"refund.{own.id}-A2"
+    answer = await _resolve(own, _key(own), "did_not_happen")
+    assert answer == {"state": "in_doubt", "request_id": request}
+    assert await _resolve(own, _key(own), "did_not_happen") == answer
+    status = await own.until(lambda it: "approval_waiting" in it.attention)
+    assert [it.outcome for it in status.approvals] == ["open"]
+    kind, _ = await refused(own.update("approve", request_id=request, decided_by="BEN"))
+    assert kind == "SecondPersonNeeded"
+    await own.update("approve", request_id=request, decided_by="ana")
+    summary = await own.result()
+    assert (summary.state, [it.outcome for it in summary.approvals]) == ("refused", ["approved"])
+    assert await own.book() == ["DB"]
+    own.verify()
+
+
+async def test_nobody_agrees_in_time_and_it_stays_in_doubt(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    await _resolve(own, _key(own), "did_not_happen")
+    assert await own.pass_time(hours=73)
+    status = await own.until(lambda it: it.approvals[0].outcome == "expired")
+    assert (status.state, "approval_waiting" in status.attention) == ("in_doubt", False)
+    again = await _resolve(own, _key(own), "happened")
+    assert again["request_id"] == f"refund.{own.id}-A3"
+    await own.update("approve", request_id=again["request_id"], decided_by="ana")
+    assert (await own.result()).state == "settled"
+    own.verify()
+
+
+async def test_above_the_limit_nobody_settles_a_capture_alone(quick: Engine) -> None:
+    payment = fresh_id()
+    await quick.sandbox.payment(payment, "9000.00", "EUR", "PA")
+    own = PreAuth(quick, payment, payment)
+    await own.start(own.request(payment, amount=eur("9000.00")))
+    await own.until(state="authorized")
+    match = {"payment_type": "CP", "payment_id": payment}
+    await quick.sandbox.arm("result_code", match=match, code="000.400.030")
+    await own.capture()
+    key = business_key("preauthorization", own.id, Purpose.CAPTURE)
+    request = (await _resolve(own, key, "happened"))["request_id"]
+    assert request == f"preauthorization.{payment}-A1"
+    status = await own.until(lambda it: "approval_waiting" in it.attention)
+    assert (status.state, status.approvals[0].request_id) == ("in_doubt", request)
+    kind, _ = await refused(own.update("approve", request_id=request, decided_by="Ben"))
+    assert kind == "SecondPersonNeeded"
+    await own.update("decline", request_id=request, decided_by="ana", reason="not on my list")
+    assert (await own.status()).state == "in_doubt"
+    request = (await _resolve(own, key, "happened"))["request_id"]
+    await own.update("approve", request_id=request, decided_by="ana")
+    assert (await own.result()).state == "captured"
+    assert own.accounts() == {"acquirer": 9000_00, "sales": -9000_00}
+    own.verify()
+
+
+async def test_what_the_gateway_settles_meanwhile_waits_for_nobody(quick: Engine) -> None:
+    own = await _great_refund(quick)
+    assert own.payment is not None
+    await _resolve(own, _key(own), "did_not_happen")
+    await quick.sandbox.own_booking("RF", own.payment, amount_minor=5000_01)
+    await reconcile(quick, own.payment)
+    summary = await own.result()
+    assert (summary.state, [it.outcome for it in summary.approvals]) == ("settled", ["expired"])
     own.verify()

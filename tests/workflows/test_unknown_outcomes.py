@@ -9,6 +9,7 @@ from disputes.operations import merchant_transaction_id
 from disputes.status import CaseStatus
 from disputes.vocabulary import OperationState
 from tests.support.engine import Engine, Json
+from tests.support.missing import without
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
 
@@ -155,6 +156,28 @@ async def test_what_a_person_found_booked_is_not_sent_again(quick: Engine) -> No
     assert (await dispute.ends())["status"] == "partially_won"
     assert await dispute.booked_types() == ["DB", "CB", "CR"]
     await dispute.money_is(acquirer=40_00, dispute_loss=52_00)
+
+
+async def test_a_word_that_the_books_cannot_take_leaves_the_case_as_it_was(quick: Engine) -> None:
+    """The case says so, goes on with everything else, and takes the word once it can."""
+    dispute = await _in_doubt(quick)
+    key = _key(await dispute.status())
+    doubt = {
+        "operation_key": key,
+        "resolved_by": "ana",
+        "proof": "the acquirer's list of today",
+        "resolution": "did_not_happen",
+    }
+    with without(quick.store, key):
+        await dispute.update("resolve_operation", doubt)
+        await dispute.until(_attends("message_not_taken"))
+        await dispute.update("add_note", {"author": "ana", "text": "the copy is being restored"})
+        await dispute.rule("merchant_won")
+        status = await dispute.until(status="won")
+        assert "operation_in_doubt" in status.attention
+    await dispute.update("resolve_operation", doubt)
+    await dispute.until(booked_out="0.00")
+    assert await dispute.booked_types() == ["DB", "CB", "CR"]
 
 
 async def test_a_notification_settles_what_was_in_doubt(quick: Engine) -> None:
