@@ -27,11 +27,12 @@ _BUILD_FIELDS = ("binaryChecksum", "buildId")
 
 
 def scrubbed(history: object) -> object:
-    """A history's JSON without the names of processes, machines and builds."""
+    """A history's JSON without the names of processes, machines, builds and folders."""
     if isinstance(history, dict):
         return {
             key: "build" if key in _BUILD_FIELDS else scrubbed(value)
             for key, value in history.items()
+            if key != "stackTrace"
         }
     if isinstance(history, list):
         return [scrubbed(item) for item in history]
