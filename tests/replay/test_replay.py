@@ -100,3 +100,4 @@ def test_a_history_names_no_card_and_no_machine(path: Path) -> None:
     for text in _texts(json.loads(path.read_text())):
         assert card_data.redact(text) == text
         assert not re.search(r"\d+@", text)
+        assert "site-packages" not in text
