@@ -136,9 +136,7 @@ def ask_for(kind: Kind, own: str, request: OrderRequest, *, as_json: bool) -> No
     """Ask for an order and tell what became of it; one that was refused ends as a refusal."""
 
     async def run(desk: PaymentDesk) -> OperationSummary:
-        started = await desk.order(kind, request)
-        if started.known and (known := await desk.order_status(kind, own)).operation:
-            return known
+        await desk.order(kind, request)
         return await desk.outcome(kind, own)
 
     status = at_payment_desk(run)

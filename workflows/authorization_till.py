@@ -21,11 +21,11 @@ with workflow.unsafe.imports_passed_through():
     from disputes.operations import Operation, Plan
     from disputes.payment_steps import TellSuccessor
     from disputes.requests import AuthorizationCommand
-    from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney
     from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, Purpose
     from workflows import options
-    from workflows.till import Till, gateway_step
+    from workflows.till import Till, gateway_step, resolve_step
 
 _Step: TypeAlias = Callable[[PaymentActivities, MoveMoney], Awaitable[MoneyMoved]]
 _STEPS: dict[Purpose, _Step] = {
@@ -232,14 +232,8 @@ class AuthorizationTill:
         return {plan.key} if plan is not None else set()
 
     async def _resolve(self, resolution: ResolveOperation, now: datetime) -> MoneyMoved:
-        doubt = ResolveDoubt(
-            operation_key=resolution.operation_key,
-            happened=resolution.resolution == "happened",
-            proof=resolution.proof,
-            at=now,
-        )
         try:
-            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
+            moved = await resolve_step(resolution, now)
         except Refusal as refusal:
             # It stays in doubt, and may be resolved again.
             told = f"the word on it could not be taken: {refusal.message}"

@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from disputes.messages import Booking, ResolveOperation
     from disputes.notice import DisputeNotice
     from disputes.operations import Plan
-    from disputes.steps import AdoptBooking, AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.steps import AdoptBooking, AskPayment, MoneyMoved, MoveMoney
     from disputes.vocabulary import Purpose
     from workflows.docket import Docket
-    from workflows.till import Till, gateway_step
+    from workflows.till import Till, gateway_step, resolve_step
 
 _Request = TypeVar("_Request")
 _Recorded = TypeVar("_Recorded", MoveMoney, AskPayment)
@@ -122,14 +122,8 @@ class Money:
         return moved
 
     async def _resolve(self, resolution: ResolveOperation, now: datetime) -> MoneyMoved:
-        doubt = ResolveDoubt(
-            operation_key=resolution.operation_key,
-            happened=resolution.resolution == "happened",
-            proof=resolution.proof,
-            at=now,
-        )
         try:
-            return await gateway_step(GatewayActivities.resolve_doubt, doubt)
+            return await resolve_step(resolution, now)
         except Refusal as refusal:
             self._docket.unresolved(resolution, refusal, workflow.now())
             return MoneyMoved()

@@ -23,11 +23,11 @@ with workflow.unsafe.imports_passed_through():
         TellDisputes,
     )
     from disputes.requests import EntryTold, PayoutRequest, RebillRequest
-    from disputes.steps import AskPayment, MoneyMoved, MoveMoney, ResolveDoubt
+    from disputes.steps import AskPayment, MoneyMoved, MoveMoney
     from disputes.twins import TWIN
     from disputes.vocabulary import OperationState, OrderState, PaymentType
     from workflows.store_step import store_step
-    from workflows.till import Till, gateway_step
+    from workflows.till import Till, gateway_step, resolve_step
 
 _Step: TypeAlias = Callable[[PaymentActivities, MoveMoney], Awaitable[MoneyMoved]]
 _STEPS: dict[PaymentType, _Step] = {
@@ -142,14 +142,8 @@ class OrderTill:
         return moved
 
     async def _resolve(self, resolution: ResolveOperation, now: datetime) -> MoneyMoved:
-        doubt = ResolveDoubt(
-            operation_key=resolution.operation_key,
-            happened=resolution.resolution == "happened",
-            proof=resolution.proof,
-            at=now,
-        )
         try:
-            moved = await gateway_step(GatewayActivities.resolve_doubt, doubt)
+            moved = await resolve_step(resolution, now)
         except Refusal as refusal:
             # It stays in doubt, and may be resolved again.
             told = f"the word on it could not be taken: {refusal.message}"

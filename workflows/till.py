@@ -9,8 +9,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.gateway import GatewayActivities
     from disputes.errors import Refusal
-    from disputes.steps import MoneyMoved
+    from disputes.messages import ResolveOperation
+    from disputes.steps import MoneyMoved, ResolveDoubt
     from workflows import options
     from workflows.refusals import is_refusal, refusal_of
 
@@ -92,3 +94,14 @@ async def gateway_step(step: Callable[[A, Request], Awaitable[Result]], request:
             raise
         refusal = refusal_of(error.cause)
     raise refusal
+
+
+async def resolve_step(resolution: ResolveOperation, now: datetime) -> MoneyMoved:
+    """A person's word on an operation in doubt; raises the ``Refusal`` of the books."""
+    doubt = ResolveDoubt(
+        operation_key=resolution.operation_key,
+        happened=resolution.resolution == "happened",
+        proof=resolution.proof,
+        at=now,
+    )
+    return await gateway_step(GatewayActivities.resolve_doubt, doubt)

@@ -39,7 +39,6 @@ _ON: dict[Purpose, tuple[tuple[PaymentType, ...], str]] = {
         "only a DB can be rebilled: make a new DB by registration instead",
     ),
 }
-_MONEY_GOES_BACK = (Purpose.REFUND, Purpose.CREDIT, Purpose.GOODWILL)
 
 
 def refusal(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -> str | None:
