@@ -146,3 +146,12 @@ async def test_a_captures_doubt_above_the_limit_is_approved_by_a_second_person(
     assert approved.code == 0, approved.err
     await engine.client.get_workflow_handle(owner).result()
     assert (await _json(engine, "preauth", "show", payment))["state"] == "captured"
+
+
+async def test_what_the_gateway_refuses_ends_with_its_reason(engine: Engine) -> None:
+    payment = await _payment(engine)
+    await engine.sandbox.arm("refuse", match={"payment_type": "RF", "payment_id": payment})
+    ask = ("refund", "request", payment, "--merchant", "M-1", "--amount", "20.00 EUR")
+    refused = await _run(engine, *ask, "--reason", "change_of_mind", "--by", "ann")
+    assert (refused.code, refused.out) == (1, "")
+    assert "the gateway refused it" in refused.err
