@@ -1,42 +1,43 @@
 """Reads per second and p99 of the HTTP API on many cases, SQLite and PostgreSQL.
 
-The cases are rows written straight into the table, each with the status of a real case; the API is
-a process of its own, and the clients share another.
+The cases are rows written straight into the table, each with the status of a real case; each
+replica of the API is a process of its own, and the clients share another.
 """
 
 import argparse
 import asyncio
 import os
-import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-import httpx
-from sqlalchemy import text
-
-from bench.usage import machine
+from bench.api_cases import fill, paths
+from bench.api_clients import Clients
+from bench.usage import cpu_seconds, machine
 from disputes.decode import sha256
-from disputes.specimens import cases
-from disputes.status import status_of
-from disputes.store.engine import Store, open_store
+from disputes.store.engine import open_store
 from disputes.store.migrations import migrate
-from disputes.store.tables import CaseRow
 from starter.api.keys import ApiKey, Role, entry_of
 from starter.render import console, note, table
 from tests.support.postgres import postgres_programs, run_postgres
 
 _SECRET = "dk_bench"  # noqa: S105 - of an API that ends with the measurement
 _SAYS = "api listening on "
-_TOGETHER = 2000
-_START = datetime(2026, 11, 1, tzinfo=UTC)
-_WARM_UP = 100
+_READS = (
+    "list by deadline",
+    "list, no deadline",
+    "list of a merchant",
+    "list by status",
+    "search by id",
+    "search by ARN",
+    "detail",
+    "healthz",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Measured:
     rate: float
     median_ms: float
     p99_ms: float
+    cpu_ms: float
 
 
 def _arguments() -> argparse.Namespace:
@@ -57,53 +59,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=50, help="at once (default 50)")
     parser.add_argument("--requests", type=int, default=3000, help="of each kind (default 3,000)")
     parser.add_argument("--limit", type=int, default=50, help="cases of a page (default 50)")
+    parser.add_argument("--replicas", type=int, default=2, help="processes of the API (default 2)")
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgres"])
     return parser.parse_args()
 
 
-def _fill(store: Store, count: int) -> None:
-    """So many cases of a thousand merchants, with deadlines within three months."""
-    chance = random.Random(1)  # noqa: S311 - the same cases each time
-    kinds = [status_of(case) for case in cases()]
-    for first in range(0, count, _TOGETHER):
-        rows = []
-        for number in range(first, min(first + _TOGETHER, count)):
-            due = _START + timedelta(seconds=chance.randrange(90 * 86_400))
-            shown = kinds[number % len(kinds)].model_copy(
-                update={
-                    "dispute_id": f"D-{number}",
-                    "merchant_id": f"M-{chance.randrange(1000)}",
-                    "payment_id": sha256(f"payment {number}")[:32],
-                    "next_deadline": due,
-                }
-            )
-            row = CaseRow(
-                case_id=shown.dispute_id,
-                merchant_id=shown.merchant_id,
-                payment_id=shown.payment_id,
-                network=shown.network,
-                reason_code=shown.reason_code,
-                arn=f"{number:023d}",
-                stage=shown.stage,
-                status=shown.status,
-                finality=shown.finality,
-                amount_minor=chance.randrange(100, 500_000),
-                currency="EUR",
-                next_deadline=due,
-                sequence=shown.sequence,
-                updated_at=_START,
-                status_json=shown.model_dump_json(),
-            )
-            rows.append(row.model_dump())
-        with store.write() as session:
-            session.connection().execute(CaseRow.__table__.insert(), rows)  # type: ignore[attr-defined]
-    with store.write() as session:
-        session.connection().execute(text("ANALYZE"))
-
-
 @contextmanager
-def _api(url: str, folder: Path) -> Iterator[str]:
-    """The API as its command serves it; gives its address."""
+def _replica(url: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """The API as its command serves it; gives its address and its process."""
     key = ApiKey(
         name="bench", roles=frozenset({Role.VIEWER}), sha256=sha256(_SECRET), per_minute=1_000_000
     )
@@ -115,79 +78,31 @@ def _api(url: str, folder: Path) -> Iterator[str]:
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         try:
             line = process.stdout.readline() if process.stdout else ""
-            yield line.removeprefix(_SAYS).strip()
+            yield line.removeprefix(_SAYS).strip(), process.pid
         finally:
             process.terminate()
 
 
-def _paths(read: str, count: int, limit: int) -> Iterator[str]:
-    chance = random.Random(read)  # noqa: S311 - the same questions each time
-    while True:
-        number, merchant = chance.randrange(count), chance.randrange(1000)
-        due = _START + timedelta(days=chance.randrange(90))
-        yield {
-            "list by deadline": f"/v1/disputes?limit={limit}",
-            "list of a merchant": f"/v1/disputes?merchant_id=M-{merchant}&limit={limit}",
-            "list by status": f"/v1/disputes?status=collecting&due_before={due:%Y-%m-%dT%H:%M:%SZ}"
-            f"&limit={limit}",
-            "search by id": f"/v1/disputes?q=D-{number}&limit={limit}",
-            "search by ARN": f"/v1/disputes?q={number:023d}&limit={limit}",
-            "detail": f"/v1/disputes/D-{number}",
-            "healthz": "/healthz",
-        }[read]
-
-
-_READS = (
-    "list by deadline",
-    "list of a merchant",
-    "list by status",
-    "search by id",
-    "search by ARN",
-    "detail",
-    "healthz",
-)
-
-
-async def _measure(
-    url: str, read: str, asked: argparse.Namespace, *, clients: int
-) -> tuple[float, list[float]]:
-    """Requests per second and the time of each, of so many clients that ask without a pause."""
-    paths = _paths(read, asked.cases, asked.limit)
-    took: list[float] = []
-    left = iter(range(asked.requests + _WARM_UP))
-
-    async def ask(http: httpx.AsyncClient) -> None:
-        for _ in left:
-            begun = perf_counter()
-            answer = await http.get(next(paths))
-            took.append(perf_counter() - begun)
-            answer.raise_for_status()
-
-    headers = {"Authorization": f"Bearer {_SECRET}"}
-    begun = perf_counter()
-    async with AsyncExitStack() as exits, asyncio.TaskGroup() as group:
-        for _ in range(clients):
-            http = httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
-            group.create_task(ask(await exits.enter_async_context(http)))
-    seconds = perf_counter() - begun
-    return len(took) / seconds, sorted(took[_WARM_UP:])
-
-
-def _measured(name: str, url: str, asked: argparse.Namespace, folder: Path) -> list[Measured]:
+def _measured(name: str, url: str, asked: argparse.Namespace, folder: Path) -> Iterator[Measured]:
     migrate(url)
     store = open_store(url)
     begun = perf_counter()
-    _fill(store, asked.cases)
+    fill(store, asked.cases)
     store.close()
     note(f"{name}: {asked.cases:,} cases written in {perf_counter() - begun:.0f} s")
-    found = []
-    with _api(url, folder) as address:
+    with ExitStack() as exits:
+        replicas = [exits.enter_context(_replica(url, folder)) for _ in range(asked.replicas)]
+        addresses, processes = zip(*replicas, strict=True)
         for read in _READS:
             for clients in sorted({1, asked.clients}):
-                rate, took = asyncio.run(_measure(address, read, asked, clients=clients))
+                before = sum(map(cpu_seconds, processes))
+                several = Clients(addresses, _SECRET, clients)
+                questions = paths(read, asked.cases, asked.limit)
+                rate, took = asyncio.run(several.ask(questions, asked.requests))
+                cpu = (sum(map(cpu_seconds, processes)) - before) / len(took)
                 half, last = took[len(took) // 2], took[len(took) * 99 // 100]
-                found.append(Measured(name, read, clients, rate, half * 1000, last * 1000))
-    return found
+                times = (seconds * 1000 for seconds in (half, last, cpu))
+                yield Measured(name, read, clients, rate, *times)
 
 
 def main() -> None:
@@ -202,7 +117,7 @@ def main() -> None:
         if "postgres" in asked.databases and programs:
             server = exits.enter_context(run_postgres(programs, durable=True))
             found += _measured("PostgreSQL", server.url(server.new_database()), asked, folder)
-    columns = ("database", "read", ">clients", ">reads/s", ">median ms", ">p99 ms")
+    columns = ("database", "read", ">clients", ">reads/s", ">median ms", ">p99 ms", ">CPU ms")
     rows = (
         (
             it.database,
@@ -211,12 +126,14 @@ def main() -> None:
             f"{it.rate:.0f}",
             f"{it.median_ms:.1f}",
             f"{it.p99_ms:.1f}",
+            f"{it.cpu_ms:.2f}",
         )
         for it in found
     )
     load = os.getloadavg()[0]
     console().print(f"Machine: {machine()}; load {load:.1f}; clients and API share it.\n")
-    console().print(table(f"Reads of the API on {asked.cases:,} cases", columns, rows))
+    title = f"Reads of {asked.replicas} replicas of the API on {asked.cases:,} cases"
+    console().print(table(title, columns, rows))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,22 @@ A page goes on after the last case of the one before, by its place in the order:
 meanwhile may move, and no other is left out or shown twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, and_, literal, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    bindparam,
+    tuple_,
+    union_all,
+)
 from sqlalchemy import select as select_values
 from sqlmodel import Session, col, select
 
@@ -65,103 +75,117 @@ class CasePage:
 
 _Value = datetime | int | None
 _Row = tuple[str, _Value, str | None]
+#: The parts of the lists: no index of SQLite has the cases without a deadline last.
+_Part = Literal["dated", "undated", "updated_at", "amount"]
+_COLUMNS = {
+    "dated": _due,
+    "undated": _due,
+    "updated_at": col(CaseRow.updated_at),
+    "amount": col(CaseRow.amount_minor),
+}
+_CONDITIONS = {
+    "status": col(CaseRow.status) == bindparam("status"),
+    "stage": col(CaseRow.stage) == bindparam("stage"),
+    "merchant_id": col(CaseRow.merchant_id) == bindparam("merchant_id"),
+    "merchants": col(CaseRow.merchant_id).in_(bindparam("merchants", expanding=True)),
+    "network": col(CaseRow.network) == bindparam("network"),
+    "assignee": col(CaseRow.assignee) == bindparam("assignee"),
+    "due_before": _due < bindparam("due_before", type_=UtcMoment()),
+    "found": _case_id.in_(bindparam("found", expanding=True)),
+}
 
 
 def case_page(session: Session, wanted: CaseFilter) -> CasePage:
     """The next cases that fit, in the order asked for: the next deadline first by default."""
-    conditions = [col(CaseRow.status_json).is_not(None), *_conditions(wanted)]
+    narrowed: dict[str, object] = {name: getattr(wanted, name, None) for name in _CONDITIONS}
     if wanted.q:
         # Two questions: in one, either database goes through all cases in the list's order.
-        conditions.append(_case_id.in_(_found(session, wanted.q)))
-    if wanted.sort == "next_deadline":
-        rows = _by_deadline(session, conditions, wanted)
-    else:
-        rows = _newest_or_largest(session, conditions, wanted)
+        narrowed["found"] = _found(session, wanted.q)
+    narrowed = {name: value for name, value in narrowed.items() if value is not None}
+    rows: list[_Row] = []
+    for part in _parts(wanted):
+        if len(rows) <= wanted.limit:
+            rows += _rows(session, part, narrowed, wanted, wanted.limit + 1 - len(rows))
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     last = Place(shown[-1][1], shown[-1][0]) if more else None
     return CasePage(tuple(row[2] or "" for row in shown), last)
 
 
-def _by_deadline(
-    session: Session, conditions: Sequence[ColumnElement[bool]], wanted: CaseFilter
+def _parts(wanted: CaseFilter) -> tuple[_Part, ...]:
+    if wanted.sort != "next_deadline":
+        return (wanted.sort,)
+    if wanted.due_before is not None:
+        return ("dated",)
+    if wanted.after is not None and wanted.after.value is None:
+        return ("undated",)
+    return ("dated", "undated")
+
+
+def _rows(
+    session: Session,
+    part: _Part,
+    narrowed: Mapping[str, object],
+    wanted: CaseFilter,
+    most: int,
 ) -> list[_Row]:
-    """Two questions, for no index of SQLite has the cases without a deadline last."""
-    asked, after = wanted.limit + 1, wanted.after
-    rows: list[_Row] = []
-    query: Select[str, _Value, str | None] = select_values(
-        _case_id, _due, col(CaseRow.status_json)
-    ).where(*conditions)
-    if after is None or after.value is not None:
-        dated = query.where(_due.is_not(None)).order_by(_due, _case_id).limit(asked)
-        if after is not None:
-            dated = dated.where(tuple_(_due, _case_id) > _place(after))
-        rows = _rows(session, dated)
-    if len(rows) < asked and wanted.due_before is None:
-        undated = query.where(_due.is_(None)).order_by(_case_id).limit(asked - len(rows))
-        if after is not None and after.value is None:
-            undated = undated.where(_case_id > after.case_id)
-        rows += _rows(session, undated)
-    return rows
-
-
-def _newest_or_largest(
-    session: Session, conditions: Sequence[ColumnElement[bool]], wanted: CaseFilter
-) -> list[_Row]:
-    column = col(CaseRow.updated_at if wanted.sort == "updated_at" else CaseRow.amount_minor)
-    query: Select[str, _Value, str | None] = (
-        select_values(_case_id, column, col(CaseRow.status_json))
-        .where(*conditions)
-        .order_by(column.desc(), _case_id.desc())
-        .limit(wanted.limit + 1)
-    )
-    if wanted.after is not None:
-        query = query.where(tuple_(column, _case_id) < _place(wanted.after))
-    return _rows(session, query)
-
-
-def _rows(session: Session, query: Select[str, _Value, str | None]) -> list[_Row]:
-    found = session.connection().execute(query)
+    after = wanted.after
+    # Of the undated, a page that begins among the dated shows all.
+    onward = after is not None and (part != "undated" or after.value is None)
+    values = {**narrowed, "most": most}
+    if after is not None and onward:
+        values |= {"after": after.value, "after_id": after.case_id}
+    question = _question(part, tuple(narrowed), onward=onward)
+    found = session.connection().execute(question, values)
     return [(case_id, value, status) for case_id, value, status in found]
 
 
-def _place(after: Place) -> ColumnElement[tuple[object, ...]]:
-    typed = UtcMoment() if isinstance(after.value, datetime) else None
-    return tuple_(literal(after.value, typed), literal(after.case_id))
-
-
-def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
-    columns = {
-        col(CaseRow.status): wanted.status,
-        col(CaseRow.stage): wanted.stage,
-        col(CaseRow.merchant_id): wanted.merchant_id,
-        col(CaseRow.network): wanted.network,
-        col(CaseRow.assignee): wanted.assignee,
-    }
-    conditions = [column == value for column, value in columns.items() if value is not None]
-    if wanted.merchants is not None:
-        conditions.append(col(CaseRow.merchant_id).in_(wanted.merchants))
-    if wanted.due_before is not None:
-        conditions.append(_due < wanted.due_before)
-    return conditions
+@cache
+def _question(part: _Part, narrowed: tuple[str, ...], *, onward: bool) -> Select[*_Row]:
+    """The question for a part of a list, put together once: that takes longer than its answer."""
+    column = _COLUMNS[part]
+    rising = part in {"dated", "undated"}
+    order = (column, _case_id) if rising else (column.desc(), _case_id.desc())
+    conditions = [col(CaseRow.status_json).is_not(None), *(_CONDITIONS[it] for it in narrowed)]
+    if rising:
+        conditions.append(_due.is_(None) if part == "undated" else _due.is_not(None))
+    if onward and part == "undated":
+        conditions.append(_case_id > bindparam("after_id"))
+    elif onward:
+        here = tuple_(column, _case_id)
+        value = bindparam("after", type_=BigInteger() if part == "amount" else UtcMoment())
+        there = tuple_(value, bindparam("after_id"))
+        conditions.append(here > there if rising else here < there)
+    return (
+        select_values(_case_id, column, col(CaseRow.status_json))
+        .where(*conditions)
+        .order_by(*order)
+        .limit(bindparam("most"))
+    )
 
 
 def _found(session: Session, q: str) -> set[str]:
     """The cases that are found, each kind by an index of its own."""
+    dialect = session.connection().dialect.name
+    asked = {"q": q, "after": q[:-1] + chr(ord(q[-1]) + 1)}
+    return set(session.connection().execute(_FOUND[dialect], asked).scalars())
+
+
+def _finding(begins: ColumnElement[bool]) -> CompoundSelect[str]:
+    """The question of ``_found``, put together once: that takes longer than its answer."""
     whole = (CaseRow.payment_id, CaseRow.arn, CaseRow.reason_code)
-    kinds = [_begins(session, q), *(col(column) == q for column in whole)]
-    found: set[str] = set()
-    for kind in kinds:
-        found.update(session.exec(select(CaseRow.case_id).where(kind).limit(MOST_FOUND)))
-    return found
+    kinds = (begins, *(col(column) == bindparam("q") for column in whole))
+    parts = [select(CaseRow.case_id).where(kind).limit(MOST_FOUND).subquery() for kind in kinds]
+    return union_all(*(select_values(part.c.case_id) for part in parts))
 
 
-def _begins(session: Session, prefix: str) -> ColumnElement[bool]:
-    """By bytes: ``LIKE`` knows no index on SQLite, a range none in PostgreSQL's collations."""
-    after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    if session.connection().dialect.name == "sqlite":
-        return and_(_case_id >= prefix, _case_id < after)
-    return and_(
-        _case_id.op("~>=~", is_comparison=True)(prefix),
-        _case_id.op("~<~", is_comparison=True)(after),
-    )
+# By bytes: LIKE knows no index on SQLite, a range none in PostgreSQL's collations.
+_FOUND = {
+    "sqlite": _finding(and_(_case_id >= bindparam("q"), _case_id < bindparam("after"))),
+    "postgresql": _finding(
+        and_(
+            _case_id.op("~>=~", is_comparison=True)(bindparam("q")),
+            _case_id.op("~<~", is_comparison=True)(bindparam("after")),
+        )
+    ),
+}

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -45,6 +46,8 @@ from starter.api.office import ApiOffice, Temporal
 from starter.api.rates import RateLimit
 from starter.client import ANSWER_TIMEOUT
 
+#: Threads that read lists at once: more only take the interpreter from each other (bench/api).
+_READERS: Final = 4
 _ABOUT: Final = """Disputes and chargebacks, from the bank's notice to their end.
 
 Errors are problem details (RFC 9457); `type` is the kind of refusal. There is no 5xx but 503, which
@@ -126,6 +129,7 @@ def _running(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _READERS
         async with door.delivering() if door else nullcontext():
             yield
         store.close()
