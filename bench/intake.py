@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import sys
 import tempfile
@@ -87,17 +88,20 @@ class Bench:
 
 
 def _notices(count: int, name: str) -> Iterator[dict[str, object]]:
-    for number in range(count):
-        yield {
-            "dispute_id": f"{name}-{number}",
-            "merchant_id": "M-1",
-            "payment_id": sha256(f"{name} {number}")[:32],
-            "stage": "chargeback",
-            "network": "visa",
-            "reason_code": "13.1",
-            "amount": {"amount": "92.00", "currency": "EUR"},
-            "received_at": _RECEIVED,
-        }
+    return (_notice(number, name) for number in range(count))
+
+
+def _notice(number: int, name: str) -> dict[str, object]:
+    return {
+        "dispute_id": f"{name}-{number}",
+        "merchant_id": "M-1",
+        "payment_id": sha256(f"{name} {number}")[:32],
+        "stage": "chargeback",
+        "network": "visa",
+        "reason_code": "13.1",
+        "amount": {"amount": "92.00", "currency": "EUR"},
+        "received_at": _RECEIVED,
+    }
 
 
 def _line(notice: dict[str, object]) -> str:
@@ -110,6 +114,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=1000, help="in each round (default 1000)")
     parser.add_argument("--rounds", type=int, default=3, help="of each side (default 3)")
     parser.add_argument("--megabytes", type=int, default=100, help="of the large feed")
+    parser.add_argument(
+        "--mixed", type=int, default=5000, help="lines of the feed with 40 %% repeats"
+    )
     return parser.parse_args()
 
 
@@ -179,6 +186,18 @@ def _write(feed: Path, size: int) -> None:
             out.write(block)
 
 
+def _write_mixed(feed: Path, lines: int) -> None:
+    """A feed of so many lines; two of five repeat one that came before, however long ago."""
+    chance = random.Random(1)  # noqa: S311 - the same feed each time
+    new = 0
+    with feed.open("w") as out:
+        for number in range(lines):
+            repeats = number % 5 in {2, 4}
+            which = chance.randrange(new) if repeats else new
+            new += not repeats
+            out.write(f"{_line(_notice(which, 'mixed'))}\n")
+
+
 async def _measure(asked: argparse.Namespace, folder: Path, server: TemporalServer) -> None:
     url = f"sqlite:///{folder / 'bench.sqlite3'}"
     await asyncio.to_thread(migrate, url)
@@ -198,6 +217,11 @@ async def _measure(asked: argparse.Namespace, folder: Path, server: TemporalServ
         await asyncio.to_thread(_write, feed, megabytes * _MEGABYTE)
         peak, seconds = await _peak(env, feed)
         rows.append((f"peak MB, feed of {megabytes} MB ({seconds:.0f} s)", f"{peak:.0f}"))
+    feed = folder / "mixed.jsonl"
+    await asyncio.to_thread(_write_mixed, feed, asked.mixed)
+    peak, seconds = await _peak(env, feed)
+    rate = f"{asked.mixed / seconds:.0f}"
+    rows.append((f"lines/s, {asked.mixed:,} with 40 % repeats (peak {peak:.0f} MB)", rate))
     out = console()
     out.print(f"Machine: {machine()}; everything runs on it.\n")
     out.print(table("The intake, on SQLite", ("", ">"), rows))
