@@ -26,6 +26,7 @@ _CHUNK_BYTES = 128 * 1024
 #: Lines after which progress is kept, if this many seconds have passed too.
 _KEEP_LINES = 256
 _KEEP_S = 0.5
+_TELL_S = 0.2
 
 #: Told now and then: bytes of the file read, and what became of its lines.
 Watcher = Callable[[int, FeedReport], None]
@@ -133,7 +134,7 @@ class _Run:
         self._report = before.report.model_copy(deep=True, update={"damage": None})
         self._rejected: BinaryIO | None = None
         self._lines = 0
-        self._kept_at = time.monotonic()
+        self._kept_at = self._told_at = time.monotonic()
 
     async def take(
         self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: datetime
@@ -154,6 +155,7 @@ class _Run:
             self._report.damage = fault.message
         finally:
             self._save()
+            self._show()
             if self._rejected is not None:
                 self._rejected.close()
         return self._report
@@ -184,16 +186,22 @@ class _Run:
                     report.rejected_lines.append(shown)
         self._at = self._at.model_copy(update={"offset": raw.end, "line": raw.last})
         self._lines += 1
-        if self._lines % _KEEP_LINES == 0 and time.monotonic() - self._kept_at > _KEEP_S:
+        now = time.monotonic()
+        if self._lines % _KEEP_LINES == 0 and now - self._kept_at > _KEEP_S:
             self._save()
-            if self._tell:
-                self._tell(self._read(), report)
+        if now - self._told_at > _TELL_S:
+            self._show()
 
     def _write(self, taken: Taken) -> None:
         self._rejected = self._rejected or self._file.open("wb")
         raw = taken.raw
         entry = rejection(raw.number, raw.content, taken.result.reasons, taken.shown)
         self._rejected.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+
+    def _show(self) -> None:
+        if self._tell:
+            self._tell(self._read(), self._report)
+        self._told_at = time.monotonic()
 
     def _save(self) -> None:
         size = 0

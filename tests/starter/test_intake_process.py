@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import json
+import os
+import pty
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -200,3 +202,36 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
     assert _delivered(engine, merchant) == len(months)
     assert (done / "b.jsonl.rejected.jsonl").exists()
     assert set(await asyncio.to_thread(lambda: list(tmp_path.iterdir()))) == {done, failed}
+
+
+async def test_who_looks_at_a_terminal_sees_how_far_the_feed_is(
+    engine: Engine, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    prefix = (await engine.notice())["dispute_id"]
+    feed.write_text("\n".join(_month(f"{prefix}.bar{number}", number) for number in range(600)))
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", _RUN, "intake", str(feed)),
+        env={**engine.env, "TERM": "xterm", "COLUMNS": "120"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown, (out, _) = await asyncio.gather(asyncio.to_thread(_read, ours), process.communicate())
+    assert process.returncode == 0, shown
+    assert out.decode().strip() == "accepted 600, duplicates 0, rejected 0"
+    assert "accepted 600, duplicates 0, rejected 0" in shown
+    size = feed.stat().st_size / 1000
+    assert f"{size:.1f}/{size:.1f} kB" in shown
+
+
+def _read(terminal: int) -> str:
+    """All that is written to a terminal until its other end is closed (Linux says EIO then)."""
+    shown = b""
+    with suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    return shown.decode()
