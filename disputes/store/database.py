@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from disputes.errors import ConfigurationError, Unreachable
 
@@ -16,6 +16,9 @@ SETTING = "DISPUTES_DATABASE_URL"
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 _WAIT_S = 30
 _AGAIN_S = 0.02
+#: SQLite asks for a lock again after 1, 2, 5, 10 ... and at last every 100 ms: one call of this
+#: long ends after 1 + 2 + 5, and the next begins anew, so that a write is asked for every few ms.
+_POLL_MS = 8
 #: Threads that may hold a connection at once; more wait for one.
 _CONNECTIONS = 20
 
@@ -118,5 +121,39 @@ def _write_ahead(cursor: _Cursor) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("write"):
+        _begin_write(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_write(connection: Connection) -> None:
+    """Wait for SQLite's one write lock, asking often.
+
+    Who asks more and more rarely starves beside a process that writes back to back, as a feed does.
+    """
+    patience = time.monotonic() + _WAIT_S
+    _busy_timeout(connection, _POLL_MS)
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not _busy(error.orig) or time.monotonic() > patience:
+                    raise
+            else:
+                return
+    finally:
+        _busy_timeout(connection, _WAIT_S * 1000)
+
+
+def _busy_timeout(connection: Connection, milliseconds: int) -> None:
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
+    cursor.close()
+
+
+def _busy(error: BaseException | None) -> bool:
+    """Whether another holds the lock; kinds of it differ above the lowest byte."""
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY

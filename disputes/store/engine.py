@@ -28,7 +28,7 @@ class Store:
         server = engine.dialect.name == "postgresql"
         self._reads = engine.execution_options(**snapshot) if server else engine
         self._writes = engine.execution_options(write=True)
-        # SQLite lets one write at a time, and who waits in its busy loop may starve.
+        # SQLite lets one write at a time: the threads of a process take turns without polling.
         self._turn = Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager

@@ -1,14 +1,21 @@
 """Many threads and processes on one payment: exactly one moves its money."""
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from disputes.errors import MoneyHeld
 from disputes.ledger import Account
 from disputes.operations import Plan
-from disputes.store import open_store
+from disputes.store import Store, open_store
+from disputes.store.database import make_engine
 from disputes.store.migrations import migrate
 from disputes.store.operations import SqlOperationBook
 from disputes.vocabulary import OperationState, PaymentType
@@ -170,3 +177,47 @@ def test_a_process_that_dies_in_a_transaction_leaves_neither_change_nor_lock(
     dispute.send()
     assert list(scene.reads.events("D-1")) == dispute.events
     assert scene.ledger.verify() == []
+
+
+def _write(store: Store) -> int:
+    """Begin a write; gives how long its other statements would wait for a lock, ms."""
+    with store.write() as session:
+        return int(session.connection().exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+
+def test_who_waits_to_write_asks_until_it_is_free(sqlite_template: Path, tmp_path: Path) -> None:
+    """Not once and for long: beside a process that writes back to back that asks too rarely."""
+    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'store.sqlite3')}"
+    holder, engine, free = open_store(url), make_engine(url), Event()
+    asked: list[str] = []
+
+    def ask(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+        if asked.count("BEGIN IMMEDIATE") == 3:
+            free.set()
+
+    event.listen(engine, "before_cursor_execute", ask)
+    waiter = Store(engine)
+    with ThreadPoolExecutor(1) as threads:
+        with holder.write() as held:
+            held.connection()
+            waiting = threads.submit(_write, waiter)
+            assert free.wait(20)
+        assert waiting.result() == 30_000
+    waiter.close()
+    holder.close()
+
+
+def test_a_lock_that_is_never_released_ends_the_wait(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("disputes.store.database._WAIT_S", 0)
+    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'store.sqlite3')}"
+    holder, waiter = open_store(url), open_store(url)
+    with holder.write() as held:
+        held.connection()
+        with pytest.raises(OperationalError, match="database is locked"):
+            _write(waiter)
+    assert _write(waiter) == 0
+    waiter.close()
+    holder.close()
