@@ -63,6 +63,18 @@ class Notification(Durable):
         return json_of(self)
 
 
+class Arrival(Durable):
+    """A notification that came: what is kept, and by what its repetition is known.
+
+    ``sha256``: hex digest of the whole plaintext; ``meaning``: of what makes two notifications the
+    same, where it is about a payment.
+    """
+
+    notification: Notification
+    sha256: str
+    meaning: str | None = None
+
+
 class KnownAs(Durable):
     """The operation of our books that an entry is, by its id or by our reference."""
 

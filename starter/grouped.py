@@ -21,6 +21,11 @@ class Grouped(Generic[K, R]):
         self._waiting: list[tuple[K, asyncio.Future[R]]] = []
         self._runner: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next group, also of those whose caller has gone."""
+        return len(self._waiting)
+
     async def do(self, item: K) -> R:
         """The result of ``item``; raises the ``Conflict`` that stands for one, or what failed."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()

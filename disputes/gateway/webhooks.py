@@ -21,7 +21,7 @@ from disputes.card_data import has_card_number
 from disputes.decode import canonical, sha256
 from disputes.gateway.codes import Verdict, classify
 from disputes.gateway.wire import GATEWAY_ID, minor_of, moment_of
-from disputes.notification import Notification, NotifiedEntry
+from disputes.notification import Arrival, Notification, NotifiedEntry
 from disputes.vocabulary import PaymentType
 
 IV_HEADER: Final = "X-Initialization-Vector"
@@ -160,42 +160,28 @@ class _PaymentEnvelope(_Envelope):
     payload: _Payload
 
 
-class Opened(BaseModel):
-    """A notification that was opened: what is kept, and by what its repetition is known.
-
-    ``sha256``: of the whole plaintext; ``meaning``: of what makes two notifications the same,
-    where it is about a payment.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    notification: Notification
-    sha256: str
-    meaning: str | None = None
-
-
-def read_notification(plaintext: bytes) -> Opened:
+def read_notification(plaintext: bytes) -> Arrival:
     """What an authentic plaintext says; never raises, for its sender would only repeat it."""
     digest = sha256(plaintext)
     try:
         envelope = _Envelope.model_validate_json(plaintext)
     except ValidationError:
-        return Opened(notification=_kept("unreadable", "it cannot be read"), sha256=digest)
+        return Arrival(notification=_kept("unreadable", "it cannot be read"), sha256=digest)
     name = _fitting(_WORDS, envelope.type) or "unreadable"
     action = _fitting(_WORDS, envelope.action)
     if name == _TEST:
-        return Opened(notification=_kept(name, "the portal's test", action), sha256=digest)
+        return Arrival(notification=_kept(name, "the portal's test", action), sha256=digest)
     if name != _PAYMENT:
         kept = _kept(name, "not about a payment", action)
-        return Opened(notification=kept, sha256=digest)
+        return Arrival(notification=kept, sha256=digest)
     try:
         payload = _PaymentEnvelope.model_validate_json(plaintext).payload
     except ValidationError:
         kept = _kept(name, "its payload cannot be read", action)
-        return Opened(notification=kept, sha256=digest)
+        return Arrival(notification=kept, sha256=digest)
     entry = _entry_of(payload)
     kept = Notification(type=name, action=action, entry=entry, ignored=_unbooked(payload, entry))
-    return Opened(notification=kept, sha256=digest, meaning=_meaning(payload) if entry else None)
+    return Arrival(notification=kept, sha256=digest, meaning=_meaning(payload) if entry else None)
 
 
 def _kept(name: str, ignored: str, action: str | None = None) -> Notification:

@@ -12,7 +12,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from disputes.decode import canonical
 from disputes.fields import Durable, Moment
-from disputes.notification import Bearings, KnownAs, Notification, NotifiedEntry, Suspect
+from disputes.notification import Arrival, Bearings, KnownAs, Notification, NotifiedEntry, Suspect
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id, operations_of
 from disputes.store.tables import CaseRow, NotificationRow, OperationRow, PaymentFileRow, UtcMoment
@@ -66,28 +66,19 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def keep(self, notification: Notification, sha256: str, meaning: str | None) -> bool:
-        """Keep a notification for good; false when it, or one of the same meaning, is there.
+    def keep_all(self, arrived: Sequence[Arrival]) -> list[bool]:
+        """Keep notifications for good, in one transaction.
 
-        Args:
-            notification: what is kept of it.
-            sha256: hex digest of its plaintext.
-            meaning: hex digest of what makes two the same; ``None`` where nothing does.
+        Says of each whether it is new: not when it, or one of the same meaning, is there.
         """
-        ignored = notification.ignored
+        # In one order everywhere, so that two doors never wait for each other.
+        order = sorted(
+            range(len(arrived)), key=lambda place: arrived[place].meaning or arrived[place].sha256
+        )
         with self._store.write() as session:
             now = wire_now(session)
-            row = NotificationRow(
-                sha256=sha256,
-                meaning=meaning,
-                received_at=now,
-                type=notification.type,
-                body=canonical(notification.kept()),
-                state=(InboxState.IGNORED if ignored else InboxState.RECEIVED).value,
-                reason=ignored,
-                due_at=None if ignored else now,
-            )
-            return insert_once(session, row)
+            fresh = {place: insert_once(session, _row(arrived[place], now)) for place in order}
+        return [fresh[place] for place in range(len(arrived))]
 
     def claim_due(self, limit: int, lease: timedelta) -> list[Due]:
         """Take at most ``limit`` that are due, oldest first; others get them after ``lease``."""
@@ -154,6 +145,20 @@ class Inbox:
         newest = query.order_by(col(NotificationRow.received_at).desc()).limit(limit)
         with self._store.read() as session:
             return tuple(_line(row) for row in session.exec(newest).all())
+
+
+def _row(arrival: Arrival, now: datetime) -> NotificationRow:
+    notification, ignored = arrival.notification, arrival.notification.ignored
+    return NotificationRow(
+        sha256=arrival.sha256,
+        meaning=arrival.meaning,
+        received_at=now,
+        type=notification.type,
+        body=canonical(notification.kept()),
+        state=(InboxState.IGNORED if ignored else InboxState.RECEIVED).value,
+        reason=ignored,
+        due_at=None if ignored else now,
+    )
 
 
 def _due(now: datetime) -> SelectOfScalar[NotificationRow]:

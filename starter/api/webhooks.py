@@ -1,11 +1,15 @@
 """The gateway's door: an authentic notification is kept, then acknowledged, and nothing waits.
 
+One transaction keeps all that came meanwhile. A store that is too slow is not waited for: whether
+it keeps a notification is then not known, so the gateway must send it again, which is harmless.
+
 Nobody who cannot seal an envelope with one of our keys learns or leaves anything: one answer for
 every fault, and a count.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request
@@ -21,15 +25,19 @@ from disputes.gateway.webhooks import (
     WebhookKeys,
     read_notification,
 )
+from disputes.notification import Arrival
 from disputes.store.inbox import Inbox
 from starter.api import documents, examples
 from starter.api.metrics import DoorCounts
 from starter.api.problems import not_known, problem
+from starter.grouped import Grouped
 
 #: Where the gateway sends its notifications (contract, HTTP).
 PATH: Final = "/v1/webhooks/payunity"
-#: The gateway gives up after 30 s and tries again; so do we when the store does not answer.
-_STORE_TIMEOUT_S: Final = 10
+#: Seconds: whatever the store does, the gateway has its answer within one (contract).
+_PATIENCE_S: Final = 0.8
+#: While so many wait for a store that does not answer, more are turned away at once.
+_MOST_WAITING: Final = 256
 _HEX = {"type": "string", "pattern": "^[0-9A-Fa-f]+$"}
 #: What the OpenAPI document says of the envelope; the example's is sealed with no key of anybody's.
 _DOCUMENT: Final = {
@@ -61,7 +69,12 @@ class Kept(BaseModel):
 
 
 def webhook_router(
-    keys: WebhookKeys, inbox: Inbox, news: asyncio.Event, counts: DoorCounts
+    keys: WebhookKeys,
+    inbox: Inbox,
+    news: asyncio.Event,
+    counts: DoorCounts,
+    *,
+    patience_s: float = _PATIENCE_S,
 ) -> APIRouter:
     """The route ``POST /v1/webhooks/payunity``, for an application to include.
 
@@ -70,7 +83,9 @@ def webhook_router(
         inbox: where they are kept before they are acknowledged.
         news: set when something new was kept, to wake who delivers.
         counts: what it counts.
+        patience_s: seconds that the store may take before the answer is *not known*.
     """
+    keep = Grouped(inbox.keep_all)
     router = APIRouter(tags=["webhooks"])
 
     @router.post(
@@ -92,13 +107,8 @@ def webhook_router(
         except NotAuthentic:
             counts.not_authentic += 1
             return problem(401, "NotAuthentic", "no key of ours sealed it")
-        opened = read_notification(plaintext)
-        try:
-            async with asyncio.timeout(_STORE_TIMEOUT_S):
-                fresh = await asyncio.to_thread(
-                    inbox.keep, opened.notification, opened.sha256, opened.meaning
-                )
-        except (TimeoutError, SQLAlchemyError):
+        fresh = await _kept(keep, read_notification(plaintext), patience_s)
+        if fresh is None:
             counts.not_kept += 1
             return not_known("it could not be kept: send it again")
         if fresh:
@@ -109,6 +119,15 @@ def webhook_router(
         return JSONResponse(Kept().model_dump())
 
     return router
+
+
+async def _kept(keep: Grouped[Arrival, bool], arrival: Arrival, patience_s: float) -> bool | None:
+    """Whether it is new; ``None`` when the store did not say so in time: it may keep it yet."""
+    if keep.waiting < _MOST_WAITING:
+        with suppress(TimeoutError, SQLAlchemyError):
+            async with asyncio.timeout(patience_s):
+                return await keep.do(arrival)
+    return None
 
 
 async def _read(request: Request) -> bytes | None:

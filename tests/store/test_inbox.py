@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from disputes.decode import canonical_of, sha256
 from disputes.notification import (
+    Arrival,
     Bearings,
     Known,
     Nobody,
@@ -58,7 +59,12 @@ def _cb(payment_id: str, **more: object) -> NotifiedEntry:
 
 def _keep(inbox: Inbox, told: NotifiedEntry, meaning: str | None = None) -> bool:
     kept = Notification(type="PAYMENT", entry=told)
-    return inbox.keep(kept, sha256(f"{next(_numbers)}"), meaning)
+    return _keep_as(inbox, kept, sha256(f"{next(_numbers)}"), meaning)
+
+
+def _keep_as(inbox: Inbox, kept: Notification, digest: str, meaning: str | None = None) -> bool:
+    [fresh] = inbox.keep_all([Arrival(notification=kept, sha256=digest, meaning=meaning)])
+    return fresh
 
 
 def _take(inbox: Inbox) -> Due:
@@ -69,20 +75,31 @@ def _take(inbox: Inbox) -> Due:
 def test_one_is_kept_once_by_its_content_and_by_its_meaning(store: Store) -> None:
     inbox = Inbox(store)
     kept = Notification(type="PAYMENT", entry=_cb(new_id()))
-    assert inbox.keep(kept, "a" * 64, "m" * 64)
-    assert not inbox.keep(kept, "a" * 64, "m" * 64)
-    assert not inbox.keep(kept, "b" * 64, "m" * 64)
-    assert not inbox.keep(kept, "a" * 64, "n" * 64)
+    assert _keep_as(inbox, kept, "a" * 64, "m" * 64)
+    assert not _keep_as(inbox, kept, "a" * 64, "m" * 64)
+    assert not _keep_as(inbox, kept, "b" * 64, "m" * 64)
+    assert not _keep_as(inbox, kept, "a" * 64, "n" * 64)
     # Without a meaning only the content tells two apart.
-    assert inbox.keep(Notification(type="test", ignored="a test"), "c" * 64, None)
-    assert inbox.keep(Notification(type="test", ignored="a test"), "d" * 64, None)
+    assert _keep_as(inbox, Notification(type="test", ignored="a test"), "c" * 64)
+    assert _keep_as(inbox, Notification(type="test", ignored="a test"), "d" * 64)
     assert [line.state for line in inbox.lines()].count(InboxState.RECEIVED) == 1
     assert len(inbox.lines(InboxState.IGNORED)) == 2
 
 
+def test_what_came_together_is_kept_together_and_each_once(store: Store) -> None:
+    inbox = Inbox(store)
+    kept = Notification(type="PAYMENT", entry=_cb(new_id()))
+    arrived = [
+        Arrival(notification=kept, sha256=digest * 64, meaning=meaning)
+        for digest, meaning in [("c", "x"), ("a", None), ("b", "x"), ("a", None), ("d", "y")]
+    ]
+    assert inbox.keep_all(arrived) == [True, True, False, False, True]
+    assert {line.sha256[0] for line in inbox.lines()} == {"a", "c", "d"}
+
+
 def test_what_is_ignored_is_kept_and_never_due(store: Store) -> None:
     inbox = Inbox(store)
-    inbox.keep(Notification(type="RISK", ignored="not about a payment"), "a" * 64, None)
+    _keep_as(inbox, Notification(type="RISK", ignored="not about a payment"), "a" * 64)
     assert inbox.claim_due(10, LEASE) == []
     [line] = inbox.lines()
     assert (line.type, line.state, line.reason) == ("RISK", "ignored", "not about a payment")

@@ -24,12 +24,14 @@ from workflows.news import TemporalCaseNews
 
 #: What cannot be delivered is looked at again so soon that a test need not wait.
 _PAUSE = timedelta(seconds=0.1)
+_PATIENCE_S = 30
 
 
 def door_app(store: Store, news: asyncio.Event, counts: DoorCounts, *keys: str) -> FastAPI:
-    """An application that has the door and nothing else."""
+    """An application that has the door and nothing else; a slow machine makes no 503 of it."""
     app = FastAPI()
-    app.include_router(webhook_router(WebhookKeys(keys or (KEY,)), Inbox(store), news, counts))
+    ring, inbox = WebhookKeys(keys or (KEY,)), Inbox(store)
+    app.include_router(webhook_router(ring, inbox, news, counts, patience_s=_PATIENCE_S))
     return app
 
 
