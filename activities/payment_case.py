@@ -90,7 +90,13 @@ class PaymentCaseActivities:
             unfinished=record.unfinished,
             undoing=record.undoing,
             revision=record.revision,
+            held_by=self._held_by(claimed) if claimed else (),
         )
+
+    def _held_by(self, request: OrderRequest) -> tuple[str, ...]:
+        if request.payment_id is None:
+            return ()
+        return self._payments.held_by(request.merchant_id, request.payment_id)
 
     def _claim(
         self, workflow_id: str, content: PreAuthorization | OrderRequest | None

@@ -3,6 +3,7 @@
 The database's guards decide again, with the payment's row locked (architecture, step 2).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from disputes.errors import InvalidMessage, MoneyHeld, NotFound, NotSupported
@@ -15,7 +16,7 @@ from disputes.operations import (
     business_key,
     payment_of_its_own,
 )
-from disputes.orders import Order
+from disputes.orders import Order, of_a_case
 from disputes.requests import PayoutRequest, RebillRequest, RefundRequest
 from disputes.vocabulary import PaymentType, PayoutReason, Purpose, RebillReason
 
@@ -50,6 +51,27 @@ def supported(order: Order) -> None:
             return
 
 
+def free(order: Order, held_by: Sequence[str]) -> None:
+    """Raise ``MoneyHeld`` while a dispute holds the payment's money, unless it is the refund's own.
+
+    Says nothing of a rebill after a dispute, which its case judges, nor of a refund for a dispute
+    that is not among these: what becomes of that shows when the gateway was asked.
+
+    Args:
+        order: what is asked for.
+        held_by: ids of the undecided disputes on its payment.
+    """
+    request = order.request
+    own = request.dispute_id if isinstance(request, RefundRequest) else None
+    if of_a_case(request) or own not in (None, *held_by):
+        return
+    if any(it != own for it in held_by):
+        raise MoneyHeld(
+            f"a dispute on this payment is open and holds the money: settle the {order.kind}"
+            " there, or wait for its end"
+        )
+
+
 def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
     payment = _known(order)
     if request.dispute_id not in (None, *_position(payment).open_disputes):
@@ -63,7 +85,7 @@ def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
     if payment.entry_type is PaymentType.PA:
         instead = "reverse the authorization, or refund its capture (CP)"
         raise NotSupported("a refund of an authorization", order.terms.acquirer, instead)
-    _free(order, payment, own=request.dispute_id)
+    free(order, _position(payment).open_disputes)
     if _position(payment).charged_back and not order.terms.capabilities.refund_after_chargeback:
         by_credit = "pay it out to a registration (CD), or by hand"
         raise NotSupported("a refund after a chargeback", order.terms.acquirer, by_credit)
@@ -90,7 +112,7 @@ def _payout(order: Order, request: PayoutRequest) -> Plan:
         if payment.entry_type is PaymentType.CD:
             instead = "name the payment that it repays"
             raise NotSupported("a payout on a payout", order.terms.acquirer, instead)
-        _free(order, payment)
+        free(order, _position(payment).open_disputes)
         _within(order, _position(payment).left_minor, "is left of the payment")
     return _plan(order, purpose)
 
@@ -99,8 +121,8 @@ def _rebill(order: Order, request: RebillRequest) -> Plan:
     payment = _known(order)
     if payment.entry_type is not PaymentType.DB:
         raise NotSupported("a rebill of anything but a DB", order.terms.acquirer, _NEW_DEBIT)
-    _free(order, payment)
     position = _position(payment)
+    free(order, position.open_disputes)
     if request.reason is RebillReason.EXCESS_REFUND:
         left = position.over_refunded_minor - position.excess_rebilled_minor
         _within(order, left, "was refunded too much and not charged again")
@@ -119,14 +141,6 @@ def _known(order: Order) -> Payment:
         wrong = {"amount.currency": "must be the payment's currency"}
         raise InvalidMessage(wrong, what=f"the {order.kind}")
     return payment
-
-
-def _free(order: Order, payment: Payment, own: str | None = None) -> None:
-    if any(it != own for it in _position(payment).open_disputes):
-        raise MoneyHeld(
-            f"a dispute on this payment is open and holds the money: settle the {order.kind}"
-            " there, or wait for its end"
-        )
 
 
 def _within(order: Order, left_minor: int, what: str) -> None:

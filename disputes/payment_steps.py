@@ -47,7 +47,10 @@ class OpenOrder(Durable):
 
 
 class OpenedOrder(Durable):
-    """What the register knows of it; see ``OpenedAuthorization``."""
+    """What the register knows of it; see ``OpenedAuthorization``.
+
+    ``held_by``: the undecided disputes on its payment, as far as the books know them.
+    """
 
     differing: tuple[str, ...] = ()
     known: Order | None = None
@@ -57,6 +60,7 @@ class OpenedOrder(Durable):
     unfinished: tuple[Plan, ...] = ()
     undoing: tuple[Operation, ...] = ()
     revision: int = 0
+    held_by: tuple[str, ...] = ()
 
 
 class PaymentFile(Durable):

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes.messages import Decide, ResolveOperation
     from disputes.notices import Notice
     from disputes.operations import Operation
-    from disputes.order_plans import supported
+    from disputes.order_plans import free, supported
     from disputes.order_status import OperationSummary, summary_of
     from disputes.orders import Order, OrderKind
     from disputes.payment_steps import OpenedOrder, OpenOrder, PaymentFile
@@ -138,14 +138,17 @@ class OrderRun:
             self._keeper.changed()
         work = OrderTill(order, known.unfinished, disputes_told=told)
         if order.operation is None:
-            self._check_supported(work, now)
+            self._check(work, known, now)
         for name, args in self._inbox:
             self._receive(work, name, args)
         return work
 
-    def _check_supported(self, work: OrderTill, now: datetime) -> None:
+    def _check(self, work: OrderTill, known: OpenedOrder, now: datetime) -> None:
+        """What needs no look at the gateway is refused before its turn is waited for."""
         try:
             supported(work.order)
+            if work.order.state is OrderState.REQUESTED and not known.unfinished:
+                free(work.order, known.held_by)
         except Refusal as refusal:
             work.refuse(refusal, now)
             self._keeper.changed()

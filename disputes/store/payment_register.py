@@ -9,9 +9,9 @@ from disputes.store import positions
 from disputes.store.engine import Store, insert_once
 from disputes.store.lapses import lapse
 from disputes.store.records import REPORTED, to_operation
-from disputes.store.tables import Claim, OperationRow, PaymentFileRow
+from disputes.store.tables import Claim, OperationRow, PaymentFileRow, PaymentRow
 from disputes.twins import TWIN
-from disputes.vocabulary import OperationState
+from disputes.vocabulary import OperationState, PaymentType
 
 _UNFINISHED = (OperationState.INTENDED, OperationState.SENT)
 
@@ -68,6 +68,14 @@ class SqlPaymentRegister:
         """Ids of the undecided disputes on an entry."""
         with self._store.read() as session:
             return positions.open_disputes(session, payment_id)
+
+    def held_by(self, merchant_id: str, payment_id: str) -> tuple[str, ...]:
+        """Ids of the undecided disputes that hold a merchant's money; a payout is never held."""
+        with self._store.read() as session:
+            payment = session.get(PaymentRow, payment_id)
+            if payment is not None and payment.entry_type == PaymentType.CD:
+                return ()
+            return positions.open_disputes(session, payment_id, merchant_id)
 
     def operation(self, key: str) -> Operation | None:
         """An operation with an outcome; ``None`` while it has none."""

@@ -79,11 +79,15 @@ def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
     return any(case_id != but for case_id in open_disputes(session, entry_id))
 
 
-def open_disputes(session: Session, entry_id: str) -> tuple[str, ...]:
-    """Ids of the undecided disputes on an entry."""
+def open_disputes(
+    session: Session, entry_id: str, merchant_id: str | None = None
+) -> tuple[str, ...]:
+    """Ids of the undecided disputes on an entry; of one merchant, if it is given."""
     cases = select(CaseRow.case_id).where(
         CaseRow.payment_id == entry_id, CaseRow.finality == Finality.OPEN.value
     )
+    if merchant_id is not None:
+        cases = cases.where(CaseRow.merchant_id == merchant_id)
     return tuple(session.exec(cases.order_by(CaseRow.case_id)))
 
 

@@ -1,6 +1,7 @@
 """The rules of refunds, payouts and rebills: which way, or why not; four eyes; what was told."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ from disputes.errors import (
 from disputes.messages import Consent, Decide
 from disputes.money import Money
 from disputes.operations import PAYMENT_TYPE, Operation, Payment, Position
-from disputes.order_plans import plan_of, supported
+from disputes.order_plans import free, plan_of, supported
 from disputes.order_status import summary_of
 from disputes.orders import Order, OrderKind, requested
 from disputes.payment_terms import OrderTerms
@@ -265,6 +266,26 @@ def test_which_way_an_order_goes_or_why_not(case: _Case) -> None:
     assert (plan.purpose, plan.amount_minor) == case.plan
 
 
+@pytest.mark.parametrize(
+    ("request_", "held_by", "held"),
+    [
+        (_refund(), (), False),
+        (_refund(), ("D-1",), True),
+        (_payout(), ("D-1",), True),
+        (_rebill(), ("D-1",), True),
+        (_refund(dispute_id="D-1"), ("D-1",), False),
+        (_refund(dispute_id="D-1"), ("D-1", "D-2"), True),
+        # Its dispute may not be on the books yet.
+        (_refund(dispute_id="D-3"), ("D-1",), False),
+    ],
+)
+def test_which_disputes_hold_an_order_before_the_gateway_was_asked(
+    request_: OrderRequest, held_by: tuple[str, ...], *, held: bool
+) -> None:
+    with pytest.raises(MoneyHeld) if held else nullcontext():
+        free(_order(request_), held_by)
+
+
 def test_a_credit_stands_alone_and_a_refund_names_its_payment() -> None:
     refund = plan_of(_order(_refund(), _payment()), NOW)
     assert (refund.referenced_id, refund.registration_id) == (PAYMENT, None)
@@ -303,6 +324,7 @@ def test_a_rebill_after_a_dispute_is_left_to_its_case() -> None:
         consent=Consent(given_at=NOW, evidence_id="E-1"),
     )
     supported(_order(request, terms=_without(rebill=False)))
+    free(_order(request), ("D-1", "D-2"))
     assert _order(request, terms=_terms(four_eyes_above_minor=0)).approval is None
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from disputes.events import Opened
 from disputes.ledger import Account, Posting
 from disputes.notices import Audience, Notice
 from disputes.operations import GatewayEntry, business_key
@@ -13,7 +14,7 @@ from disputes.store.postings import Place, post
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
 from tests.store.payments import Payments
-from tests.store.scene import START, Scene, entry, new_id
+from tests.store.scene import START, Dispute, Scene, entry, new_id, notice, terms
 from tests.support.plans import own_plan
 
 P, T = Purpose, PaymentType
@@ -174,6 +175,23 @@ def test_undecided_disputes_of_a_payment_are_told(
     assert register.open_disputes(new_id()) == ()
     dispute.ruled(Outcome.CARDHOLDER_WON)
     assert register.open_disputes(debit.gateway_id) == ()
+
+
+def test_disputes_hold_the_money_of_their_merchant_and_never_a_payout(
+    register: SqlPaymentRegister, scene: Scene, payments: Payments
+) -> None:
+    debit = entry(T.DB, 9200)
+    dispute = scene.dispute("D-1", [debit], 9200)
+    assert register.held_by("M-1", debit.gateway_id) == ("D-1",)
+    assert register.held_by("M-2", debit.gateway_id) == ()
+    dispute.ruled(Outcome.CARDHOLDER_WON)
+    assert register.held_by("M-1", debit.gateway_id) == ()
+
+    payout = payments.made(P.GOODWILL, 2000)
+    about_it = Dispute(scene, "D-2", [debit])
+    about_it.record(Opened(notice=notice("D-2", payout, 2000), terms=terms()))
+    assert register.open_disputes(payout) == ("D-2",)
+    assert register.held_by("M-1", payout) == ()
 
 
 def test_who_wants_to_hear_of_a_new_entry(register: SqlPaymentRegister, store: Store) -> None:
