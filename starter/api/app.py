@@ -21,6 +21,7 @@ from disputes.store.reads import Reads
 from disputes.store.requests import RequestBook
 from starter.api import (
     approvals,
+    bulk,
     cases,
     commands,
     events,
@@ -56,6 +57,7 @@ means *not known*: what was asked for may still be carried out. Repeat it with t
 #: Routes with a fixed word come before those with an id in its place.
 _PARTS: Final = (
     feed,
+    bulk,
     intake,
     cases,
     events,
