@@ -324,7 +324,7 @@ class NotificationRow(SQLModel, table=True):
 
 
 class RejectedLineRow(SQLModel, table=True):
-    """A line of a feed over HTTP that could not be taken, once however often it came.
+    """A line of a feed that could not be taken, once however often it came.
 
     ``sha256``: of the line as it came; ``entry_json``: what is told of it, redacted, in ASCII, for
     PostgreSQL keeps no NUL; ``rejected_at``: wire time, of the first time.
