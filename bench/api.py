@@ -36,6 +36,8 @@ _READS = (
     "search by id",
     "search by ARN",
     "detail",
+    "portfolio",
+    "portfolio of a merchant",
     "healthz",
 )
 

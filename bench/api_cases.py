@@ -10,6 +10,7 @@ from disputes.decode import sha256
 from disputes.specimens import cases
 from disputes.status import CaseStatus, status_of
 from disputes.store.engine import Store
+from disputes.store.projection import summed
 from disputes.store.tables import CaseRow
 from starter.api.paging import cursor_of
 
@@ -43,7 +44,7 @@ def _row(number: int, kind: CaseStatus, chance: random.Random) -> CaseRow:
             "next_deadline": due,
         }
     )
-    return CaseRow(
+    row = CaseRow(
         case_id=shown.dispute_id,
         merchant_id=shown.merchant_id,
         payment_id=shown.payment_id,
@@ -55,11 +56,16 @@ def _row(number: int, kind: CaseStatus, chance: random.Random) -> CaseRow:
         finality=shown.finality,
         amount_minor=chance.randrange(100, 500_000),
         currency="EUR",
+        respond_by=due,
         next_deadline=due,
+        needs_attention=bool(shown.attention),
+        waiting_approvals=len(shown.approvals),
         sequence=shown.sequence,
         updated_at=_START,
         status_json=shown.model_dump_json(),
     )
+    row.sqlmodel_update(summed(shown))
+    return row
 
 
 def paths(read: str, count: int, limit: int) -> Iterator[str]:
@@ -78,5 +84,7 @@ def paths(read: str, count: int, limit: int) -> Iterator[str]:
             "search by id": f"/v1/disputes?q=D-{number}&limit={limit}",
             "search by ARN": f"/v1/disputes?q={number:023d}&limit={limit}",
             "detail": f"/v1/disputes/D-{number}",
+            "portfolio": "/v1/portfolio",
+            "portfolio of a merchant": f"/v1/portfolio?merchant_id=M-{merchant}",
             "healthz": "/healthz",
         }[read]

@@ -14,11 +14,11 @@ from typing import BinaryIO
 from disputes.errors import InvalidMessage
 from starter import progress
 from starter.decompress import sniff
-from starter.feed import rejection
 from starter.feed_stream import FeedForm, FeedKind, Position, Taken, take_feed
 from starter.intake import Intake, Outcome
 from starter.mapping import Mapping
 from starter.progress import FeedReport, Progress, RejectedLine
+from starter.rejected import RejectedLines
 
 #: Rejected lines that a report names; the file has them all.
 _SHOWN = 20
@@ -84,7 +84,14 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
     with feed.open("rb") as source:
         form = form_of(feed.name, source.read(4), how.mapping, how.kind)
         source.seek(0)
-        run = _Run(rejected, before, how.tell, source.tell, keep=lambda at: progress.save(feed, at))
+        run = _Run(
+            rejected,
+            RejectedLines(intake.rejected, feed.name),
+            before,
+            how.tell,
+            source.tell,
+            keep=lambda at: progress.save(feed, at),
+        )
         try:
             report = await run.take(intake, _chunks(source), form, now)
         except InvalidMessage:
@@ -108,7 +115,8 @@ async def take_pipe(
             yield chunk
 
     start = Progress(size=0, head_sha256="")
-    run = _Run(rejected, start, how.tell, lambda: 0, keep=lambda _: None)
+    kept = RejectedLines(intake.rejected)
+    run = _Run(rejected, kept, start, how.tell, lambda: 0, keep=lambda _: None)
     return await run.take(intake, chunks(), form, now)
 
 
@@ -124,12 +132,13 @@ class _Run:
     def __init__(
         self,
         rejected: Path,
+        kept: RejectedLines,
         before: Progress,
         tell: Watcher | None,
         read: Callable[[], int],
         keep: Callable[[Progress], None],
     ) -> None:
-        self._file, self._at = rejected, before
+        self._file, self._kept, self._at = rejected, kept, before
         self._tell, self._read, self._keep = tell, read, keep
         self._report = before.report.model_copy(deep=True, update={"damage": None})
         self._rejected: BinaryIO | None = None
@@ -148,16 +157,18 @@ class _Run:
                 aclosing(take_feed(intake, chunks, form, now, start)) as lines,
             ):
                 async for taken in lines:
-                    self._count(taken)
+                    await self._count(taken)
         except InvalidMessage as fault:
             if self._at.offset == 0:
                 raise  # nothing at all could be read: there is nothing to go on with
             self._report.damage = fault.message
         finally:
-            self._save()
-            self._show()
-            if self._rejected is not None:
-                self._rejected.close()
+            try:
+                await self._save()
+                self._show()
+            finally:
+                if self._rejected is not None:
+                    self._rejected.close()
         return self._report
 
     def _open(self) -> None:
@@ -169,7 +180,7 @@ class _Run:
         self._rejected.truncate(self._at.rejected_bytes)
         self._rejected.seek(0, os.SEEK_END)
 
-    def _count(self, taken: Taken) -> None:
+    async def _count(self, taken: Taken) -> None:
         raw, result, report = taken.raw, taken.result, self._report
         match result.outcome:
             case Outcome.ACCEPTED:
@@ -180,7 +191,7 @@ class _Run:
             case Outcome.REJECTED:
                 report.rejected += 1
                 report.rejected_file = str(self._file)
-                self._write(taken)
+                await self._write(taken)
                 if len(report.rejected_lines) < _SHOWN:
                     shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
                     report.rejected_lines.append(shown)
@@ -188,14 +199,13 @@ class _Run:
         self._lines += 1
         now = time.monotonic()
         if self._lines % _KEEP_LINES == 0 and now - self._kept_at > _KEEP_S:
-            self._save()
+            await self._save()
         if now - self._told_at > _TELL_S:
             self._show()
 
-    def _write(self, taken: Taken) -> None:
+    async def _write(self, taken: Taken) -> None:
         self._rejected = self._rejected or self._file.open("wb")
-        raw = taken.raw
-        entry = rejection(raw.number, raw.content, taken.result.reasons, taken.shown)
+        entry = await self._kept.add(taken)
         self._rejected.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
     def _show(self) -> None:
@@ -203,7 +213,8 @@ class _Run:
             self._tell(self._read(), self._report)
         self._told_at = time.monotonic()
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
+        await self._kept.flush()
         size = 0
         if self._rejected is not None:
             self._rejected.flush()

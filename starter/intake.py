@@ -74,12 +74,16 @@ class LineReader(Protocol):
 
 
 class Intake:
-    """Delivers feed lines to their cases and payments through the desks, each event once."""
+    """Delivers feed lines to their cases and payments through the desks, each event once.
+
+    ``rejected``: where whoever feeds it keeps the lines that could not be taken.
+    """
 
     def __init__(self, desk: DisputeDesk, book: IntakeBook, payments: PaymentDesk) -> None:
         self._desk = desk
         self._payments = payments
         self._book = book
+        self.rejected = book.rejected
         self._reports = ReportDesk(book.reports, self._take_entry)
         self._begin: Grouped[LineKey, Seen] = Grouped(book.begin_all)
         self._delivered: Grouped[str, None] = Grouped(self._mark)

@@ -1,6 +1,6 @@
 """The store of one process: a read, and a write that says so when it begins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from threading import Lock
@@ -76,8 +76,20 @@ def wire_now(session: Session) -> datetime:
 
 def insert_once(session: Session, row: SQLModel) -> bool:
     """Insert a row unless one holds its key already; waits for a rival to end. True: inserted."""
-    connection = session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(type(row)).values(**row.model_dump()).on_conflict_do_nothing()
+    statement = _insert(session, type(row)).values(**row.model_dump())
     counted = statement.execution_options(preserve_rowcount=True)
-    return connection.execute(counted).rowcount == 1
+    return session.connection().execute(counted).rowcount == 1
+
+
+def insert_all_once(
+    session: Session, table: type[SQLModel], rows: Sequence[dict[str, object]]
+) -> None:
+    """Insert whole rows of one table as ``insert_once`` does, in one go."""
+    if rows:
+        session.connection().execute(_insert(session, table), rows)
+
+
+def _insert(session: Session, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
+    if session.connection().dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()

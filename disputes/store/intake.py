@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from disputes.errors import Conflict
 from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.rejected import RejectedBook
 from disputes.store.reports import ReportBook
 from disputes.store.tables import IntakeRow, MerchantMonthRow
 
@@ -42,6 +43,7 @@ class IntakeBook:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.reports = ReportBook(store)
+        self.rejected = RejectedBook(store)
 
     def delivered_of(self, event_ids: Collection[str]) -> dict[str, str]:
         """The SHA-256 of each of these lines that was delivered before; reads only."""

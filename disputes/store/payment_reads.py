@@ -6,14 +6,12 @@ from datetime import datetime
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Select, literal, tuple_
 from sqlalchemy import select as select_values
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
-from disputes.order_status import OperationSummary
 from disputes.store.engine import Store
 from disputes.store.tables import Claim, PaymentFileRow, UtcMoment
-from disputes.vocabulary import OrderState
+from disputes.store.waiting import WaitingFile, waiting_files
 
-_ORDERS = ("refund", "payout", "rebill")
 _due = col(PaymentFileRow.next_moment)
 _updated = col(PaymentFileRow.updated_at)
 _workflow_id = col(PaymentFileRow.workflow_id)
@@ -99,28 +97,16 @@ class PaymentReads:
 
     def waiting(
         self, *, merchants: tuple[str, ...] | None, after: str, limit: int
-    ) -> tuple[OperationSummary, ...]:
-        """Orders that wait for a second person, by their workflow id.
-
-        A rebill that waits in a dispute's case is not among them: the case's own request is.
+    ) -> tuple[WaitingFile, ...]:
+        """Those in which something waits for a second person, by their workflow id.
 
         Args:
             merchants: only theirs; ``None``: everybody's.
             after: go on after this workflow id.
             limit: how many at most.
         """
-        query = select(PaymentFileRow.status_json).where(
-            col(PaymentFileRow.kind).in_(_ORDERS),
-            col(PaymentFileRow.state) == OrderState.WAITING_FOR_APPROVAL.value,
-            # Only a request of its own ends by itself.
-            _due.is_not(None),
-            _workflow_id > after,
-        )
-        if merchants is not None:
-            query = query.where(col(PaymentFileRow.merchant_id).in_(merchants))
         with self._store.read() as session:
-            found = session.exec(query.order_by(_workflow_id).limit(limit)).all()
-        return tuple(OperationSummary.model_validate_json(text) for text in found)
+            return waiting_files(session, merchants, after, limit)
 
 
 def _rows(session: Session, wanted: PaymentFilter) -> list[_Row]:

@@ -10,6 +10,7 @@ from disputes.store.engine import Store, insert_once
 from disputes.store.lapses import lapse
 from disputes.store.records import REPORTED, to_operation
 from disputes.store.tables import Claim, OperationRow, PaymentFileRow, PaymentRow
+from disputes.store.waiting import count_waiting
 from disputes.twins import TWIN
 from disputes.vocabulary import OperationState, PaymentType
 
@@ -99,6 +100,7 @@ def _row(file: PaymentFile) -> PaymentFileRow:
         state=file.state,
         next_moment=file.next_moment,
         needs_attention=file.needs_attention,
+        waiting_approvals=count_waiting(file.status),
         revision=file.revision,
         content=file.content,
         status_json=file.status,

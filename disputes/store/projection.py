@@ -11,7 +11,7 @@ from disputes.case import Case
 from disputes.decode import canonical
 from disputes.events import CaseEvent
 from disputes.ledger import Levels, fact_postings, levels
-from disputes.status import CaseStatus, status_of
+from disputes.status import CaseStatus, CaseSummary, status_of
 from disputes.store.engine import insert_once
 from disputes.store.folds import Folds, read_event
 from disputes.store.postings import FACT, Place, post
@@ -27,6 +27,8 @@ _BODIES = (
     .order_by(col(CaseEventRow.sequence))
 )
 _FOLDS = Folds()
+#: Amounts of a status that portfolios sum.
+_SUMMED = ("charged_back", "at_risk", "give_back_due", "written_off", "recovered")
 
 
 def lock_case(session: Session, case_id: str) -> CaseRow:
@@ -111,6 +113,11 @@ def project(session: Session, row: CaseRow, moment: datetime | None = None) -> C
     return case
 
 
+def summed(status: CaseSummary) -> dict[str, int]:
+    """The columns that portfolios sum; an amount without its point is minor units."""
+    return {f"{name}_minor": int(getattr(status, name).replace(".", "")) for name in _SUMMED}
+
+
 def posted_levels(row: CaseRow) -> Levels:
     """The levels that stand on the books, by the case's row."""
     return _LEVELS.validate_json(row.levels_json) if row.levels_json else Levels()
@@ -148,6 +155,7 @@ def _show(row: CaseRow, status: CaseStatus, case: Case) -> None:
     row.finality = status.finality
     row.amount_minor = case.disputed_minor
     row.currency = case.currency
+    row.sqlmodel_update(summed(status))
     row.respond_by = status.respond_by
     row.next_deadline = status.next_deadline
     row.assignee = status.assignee

@@ -1,4 +1,4 @@
-"""Lines of feeds over HTTP that could not be taken, for a person to look at."""
+"""Lines of feeds that could not be taken, for a person to look at."""
 
 import json
 from collections.abc import Sequence
@@ -8,19 +8,21 @@ from sqlalchemy import literal, tuple_
 from sqlmodel import col, select
 
 from disputes.fields import Durable, Moment
-from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.engine import Store, insert_all_once, wire_now
 from disputes.store.tables import RejectedLineRow, UtcMoment
 
 
 class RejectedEntry(Durable):
     """A line that could not be taken: why, and its beginning without card numbers and CVVs.
 
-    ``line_number``: in the feed that brought it first; ``reasons``: by field; ``sha256``: of the
-    whole line as it came; ``redacted``: something was taken out; ``cut``: it was longer.
+    ``line_number``: in the feed that brought it first, ``feed``: the name of its file (over HTTP
+    and through a pipe none); ``reasons``: by field; ``sha256``: of the whole line as it came;
+    ``redacted``: something was taken out; ``cut``: it was longer.
     """
 
     sha256: str
     rejected_at: Moment
+    feed: str | None = None
     line_number: int
     reasons: dict[str, str]
     line: str
@@ -39,10 +41,8 @@ class RejectedBook:
         with self._store.write() as session:
             now = wire_now(session)
             # In one order everywhere, so that two feeds never wait for each other.
-            for entry in sorted(entries, key=_sha256):
-                told = json.dumps(entry)
-                row = RejectedLineRow(sha256=_sha256(entry), rejected_at=now, entry_json=told)
-                insert_once(session, row)
+            rows = [_row(entry, now) for entry in sorted(entries, key=_sha256)]
+            insert_all_once(session, RejectedLineRow, rows)
 
     def page(self, after: tuple[datetime, str] | None, limit: int) -> tuple[RejectedEntry, ...]:
         """The newest first; ``after``: moment and SHA-256 of the last one of the page before."""
@@ -59,6 +59,10 @@ class RejectedBook:
 
 def _sha256(entry: dict[str, object]) -> str:
     return str(entry["sha256"])
+
+
+def _row(entry: dict[str, object], now: datetime) -> dict[str, object]:
+    return {"sha256": _sha256(entry), "rejected_at": now, "entry_json": json.dumps(entry)}
 
 
 def _entry(row: RejectedLineRow) -> RejectedEntry:

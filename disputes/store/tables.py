@@ -77,6 +77,13 @@ class CaseRow(SQLModel, table=True):
         Index("case_by_update", "updated_at", "case_id"),
         Index("case_by_amount", "amount_minor", "case_id"),
         Index("case_by_approvals", "waiting_approvals", "case_id"),
+        # All that a portfolio sums: the rows themselves are as wide as their statuses.
+        Index(
+            "case_by_portfolio",
+            *("currency", "status", "stage", "merchant_id", "needs_attention", "respond_by"),
+            *("amount_minor", "charged_back_minor", "at_risk_minor", "give_back_due_minor"),
+            *("written_off_minor", "recovered_minor"),
+        ),
         Index("case_by_payment", "payment_id"),
         Index("case_by_finality", "finality"),
         Index("case_by_gateway_reference", "gateway_reference"),
@@ -98,6 +105,12 @@ class CaseRow(SQLModel, table=True):
     finality: str = Finality.OPEN.value
     amount_minor: int = Field(default=0, sa_type=BigInteger)
     currency: str = ""
+    #: as the status shows them
+    charged_back_minor: int = Field(default=0, sa_type=BigInteger)
+    at_risk_minor: int = Field(default=0, sa_type=BigInteger)
+    give_back_due_minor: int = Field(default=0, sa_type=BigInteger)
+    written_off_minor: int = Field(default=0, sa_type=BigInteger)
+    recovered_minor: int = Field(default=0, sa_type=BigInteger)
     respond_by: datetime | None = Field(default=None, sa_type=UtcMoment)
     next_deadline: datetime | None = Field(default=None, sa_type=UtcMoment)
     assignee: str | None = None
@@ -245,6 +258,7 @@ class PaymentFileRow(SQLModel, table=True):
             *("merchant_id", "kind", "next_moment", "updated_at", "workflow_id"),
         ),
         Index("payment_file_by_payment", "payment_id"),
+        Index("payment_file_by_approvals", "waiting_approvals", "workflow_id"),
     )
 
     workflow_id: str = Field(primary_key=True)
@@ -255,6 +269,8 @@ class PaymentFileRow(SQLModel, table=True):
     #: case time
     next_moment: datetime | None = Field(default=None, sa_type=UtcMoment)
     needs_attention: bool = False
+    #: requests of its own that wait for a second person
+    waiting_approvals: int = 0
     revision: int = 0
     content: str
     status_json: str
@@ -308,7 +324,7 @@ class NotificationRow(SQLModel, table=True):
 
 
 class RejectedLineRow(SQLModel, table=True):
-    """A line of a feed over HTTP that could not be taken, once however often it came.
+    """A line of a feed that could not be taken, once however often it came.
 
     ``sha256``: of the line as it came; ``entry_json``: what is told of it, redacted, in ASCII, for
     PostgreSQL keeps no NUL; ``rejected_at``: wire time, of the first time.

@@ -21,6 +21,7 @@ from disputes.store.reads import Reads
 from disputes.store.requests import RequestBook
 from starter.api import (
     approvals,
+    bulk,
     cases,
     commands,
     events,
@@ -34,6 +35,7 @@ from starter.api import (
     operations,
     orders,
     payments,
+    portfolio,
     preauthorizations,
     problems,
     reconciliations,
@@ -56,6 +58,7 @@ means *not known*: what was asked for may still be carried out. Repeat it with t
 #: Routes with a fixed word come before those with an id in its place.
 _PARTS: Final = (
     feed,
+    bulk,
     intake,
     cases,
     events,
@@ -67,6 +70,7 @@ _PARTS: Final = (
     orders,
     operations,
     payments,
+    portfolio,
     notices,
     ledger,
     reconciliations,

@@ -7,10 +7,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from disputes.fields import Identifier, Name, RequestId, Text
-from disputes.messages import Decide
-from disputes.order_status import OperationSummary
-from disputes.second_person import PaymentApproval
+from disputes.messages import Decide, ResolveOperation
+from disputes.money import to_decimal
 from disputes.status import ApprovalStatus, CaseStatus
+from disputes.store.waiting import WaitingFile, WaitingRequest
 from starter.api import documents
 from starter.api.access import Approver, Viewer
 from starter.api.bodies import message, read_object, signed
@@ -19,12 +19,11 @@ from starter.api.keys import ApiKey
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
 from starter.api.paging import Page, cursor_of, no_cursor, place_of, text_of
-from workflows.ids import payment_workflow_id
 
 router = APIRouter(tags=["approvals"])
 DECISION: Final = {"decision": "approve", "reason": "checked with the shop"}
 #: What a cursor goes on in.
-_CASES, _ORDERS = "cases", "orders"
+_CASES, _PAYMENTS = "cases", "payments"
 
 
 class Decision(BaseModel):
@@ -38,18 +37,24 @@ class Decision(BaseModel):
 class WaitingApproval(ApprovalStatus):
     """A request that waits; the amount is a decimal string in ``currency``.
 
-    ``kind``: what it is of; ``dispute_id`` of a dispute, ``order_id`` of an order.
+    ``kind``: what it is of; ``dispute_id`` of a dispute, ``order_id`` of an order, ``payment_id``
+    of a pre-authorization or of an order on a payment. ``command``: what was asked for;
+    ``resolution``: a person's word on an operation in doubt. ``decision_path``: the address
+    that takes the second person's word.
     """
 
-    kind: Literal["dispute", "refund", "payout", "rebill"]
+    kind: Literal["dispute", "preauthorization", "refund", "payout", "rebill"]
     dispute_id: str | None = None
     order_id: str | None = None
+    payment_id: str | None = None
     merchant_id: str | None
     currency: str
+    resolution: ResolveOperation | None = None
+    decision_path: str
 
 
 class ApprovalList(BaseModel):
-    """Requests of a page of cases and orders; ``next_cursor`` is null on the last one."""
+    """Requests of a page of cases and payments; ``next_cursor`` is null on the last one."""
 
     items: list[WaitingApproval]
     next_cursor: str | None
@@ -59,11 +64,12 @@ class ApprovalList(BaseModel):
     "/v1/approvals",
     summary="What waits for a second person",
     responses=documents.reads(
-        ApprovalList, "Open requests: by case, then by order; `limit` counts cases and orders."
+        ApprovalList,
+        "Open requests: by case, then by pre-authorization and order; `limit` counts those.",
     ),
 )
 def list_approvals(request: Request, key: Viewer, asked: Annotated[Page, Query()]) -> Response:
-    """List the open requests of all cases, then those of refunds, payouts and rebills."""
+    """List the open requests of all cases, then those of payments' own workflows."""
     office, limit = office_of(request), asked.limit
     source, after = _after(asked)
     items: list[WaitingApproval] = []
@@ -74,21 +80,18 @@ def list_approvals(request: Request, key: Viewer, asked: Annotated[Page, Query()
         if len(cases) > limit:
             return _page(items, _CASES, shown[-1].dispute_id)
         limit, after = limit - len(cases), None
-    orders = office.files.waiting(merchants=key.merchants, after=after or "", limit=limit + 1)
-    items += [
-        _of_order(order, it) for order in orders[:limit] if (it := order.approval) and it.waits
-    ]
-    if len(orders) <= limit:
+    files = office.files.waiting(merchants=key.merchants, after=after or "", limit=limit + 1)
+    items += [_of_payment(file, it) for file in files[:limit] for it in file.requests]
+    if len(files) <= limit:
         return json_answer(ApprovalList(items=items, next_cursor=None))
-    last = orders[limit - 1] if limit else None
-    return _page(items, _ORDERS, payment_workflow_id(last.kind, last.id) if last else after or "")
+    return _page(items, _PAYMENTS, files[limit - 1].workflow_id if limit else after or "")
 
 
 def _after(asked: Page) -> tuple[str, str | None]:
     if asked.cursor is None:
         return _CASES, None
     source, after = map(text_of, place_of(asked.cursor, 2))
-    if source not in (_CASES, _ORDERS):
+    if source not in (_CASES, _PAYMENTS):
         raise no_cursor()
     return source, after
 
@@ -104,14 +107,32 @@ def _of_case(case: CaseStatus, item: ApprovalStatus) -> WaitingApproval:
         dispute_id=case.dispute_id,
         merchant_id=case.merchant_id,
         currency=case.currency,
+        decision_path=_address("dispute", case.dispute_id, item.request_id),
     )
 
 
-def _of_order(order: OperationSummary, approval: PaymentApproval) -> WaitingApproval:
-    told = approval.model_dump(include={"request_id", "requested_by", "at", "expires_at"})
-    mine = {"kind": order.kind, "order_id": order.id, "merchant_id": order.merchant_id}
-    money = {"amount": order.amount.amount, "currency": order.amount.currency}
-    return WaitingApproval.model_validate({**told, **mine, **money, "command": order.kind})
+def _of_payment(file: WaitingFile, item: WaitingRequest) -> WaitingApproval:
+    asked, own_id = item.approval, file.workflow_id.removeprefix(f"{file.kind}/")
+    told = asked.model_dump(include={"request_id", "requested_by", "at", "expires_at"})
+    of_order = {"order_id": own_id} if file.kind != "preauthorization" else {}
+    return WaitingApproval.model_validate(
+        told
+        | of_order
+        | {
+            "command": "resolve_operation" if asked.resolution else file.kind,
+            "kind": file.kind,
+            "payment_id": file.payment_id,
+            "merchant_id": file.merchant_id,
+            "amount": to_decimal(item.amount_minor, item.currency) if item.currency else "0",
+            "currency": item.currency,
+            "resolution": asked.resolution,
+            "decision_path": _address(file.kind, own_id, asked.request_id),
+        }
+    )
+
+
+def _address(kind: str, own_id: str, request_id: str) -> str:
+    return f"/v1/{kind}s/{own_id}/approvals/{request_id}"
 
 
 async def decision_of(request: Request, key: ApiKey, request_id: str) -> tuple[Decide, str]:

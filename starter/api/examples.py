@@ -25,6 +25,7 @@ REBILL: Final = {
     "consent": {"given_at": "2026-11-20T10:00:00Z", "evidence_id": "EV-2"},
     "amount": MONEY,
 }
+BULK_ACCEPTANCE: Final = {"dispute_ids": ["D-1001", "D-1002"], "reason": "the goods were lost"}
 RULING: Final = {
     "ruling_id": "R-1",
     "outcome": "merchant_won",

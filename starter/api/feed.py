@@ -1,6 +1,5 @@
 """The feed over HTTP: lines as they arrive, in memory that does not grow with the feed."""
 
-import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
@@ -9,27 +8,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from disputes.decode import sha256
 from disputes.store.intake import IntakeBook
-from disputes.store.rejected import RejectedBook
 from starter.api import documents, examples
 from starter.api.access import IntakeKey
 from starter.api.office import office_of
 from starter.api.once import json_answer
 from starter.api.problems import HttpRefusal
 from starter.decompress import Encoding
-from starter.feed import rejection
 from starter.feed_stream import FeedForm, FeedKind, Taken, take_feed
 from starter.intake import Intake, Outcome
 from starter.progress import RejectedLine
+from starter.rejected import RejectedLines
 
 router = APIRouter(tags=["intake"])
 #: Rejected lines that the answer tells.
 _TOLD: Final = 1000
-#: Of a rejected line, characters that are kept; the feed itself is with whoever sent it.
-_KEPT_CHARS: Final = 2000
-#: Rejected lines that are kept together.
-_TOGETHER: Final = 200
 _KINDS: Final = {
     "application/jsonl": FeedKind.JSONL,
     "application/x-ndjson": FeedKind.JSONL,
@@ -71,11 +64,11 @@ async def take(request: Request, key: IntakeKey) -> Response:
         raise HttpRefusal(403, "Forbidden", "a feed is of all merchants, and the key's are few")
     office = office_of(request)
     form, answer = _form(request), FeedAnswer()
-    rejected = _Rejected(RejectedBook(office.store))
     temporal = office.temporal
     async with temporal.limited() as limit:
         desks = await temporal.dispute_desk(), await temporal.payment_desk()
         intake = Intake(desks[0], IntakeBook(office.store), desks[1])
+        rejected = RejectedLines(intake.rejected)
         body = limit.not_while_reading(request.stream())
         feed = take_feed(intake, body, form, datetime.now(UTC))
         try:
@@ -88,30 +81,6 @@ async def take(request: Request, key: IntakeKey) -> Response:
         finally:
             await rejected.flush()
     return json_answer(answer)
-
-
-class _Rejected:
-    """Keeps rejected lines for ``GET /v1/intake/rejected``, many in one transaction."""
-
-    def __init__(self, book: RejectedBook) -> None:
-        self._book = book
-        self._waiting: list[dict[str, object]] = []
-
-    async def add(self, taken: Taken) -> None:
-        """Keep a line, now or soon."""
-        raw, reasons = taken.raw, taken.result.reasons
-        entry = rejection(raw.number, raw.content, reasons, taken.shown)
-        line = str(entry["line"])
-        shown = {"line": line[:_KEPT_CHARS], "cut": raw.cut or len(line) > _KEPT_CHARS}
-        self._waiting.append(entry | shown | {"sha256": sha256(raw.content)})
-        if len(self._waiting) >= _TOGETHER:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Keep what waits."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            await asyncio.to_thread(self._book.keep, waiting)
 
 
 def _form(request: Request) -> FeedForm:

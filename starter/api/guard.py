@@ -1,13 +1,11 @@
 """Around every request: limits of its body, headers of its answer, a count, and no bare 500."""
 
-import logging
 import time
-import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.api.metrics import Metrics
-from starter.api.problems import not_known, of_http, too_large
+from starter.api.problems import answer_of, of_http, too_large
 
 #: Bytes of a body; evidence is text of 20,000 characters, and the largest notice is far below.
 MAX_BODY_BYTES = 1024 * 1024
@@ -21,7 +19,6 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 ]
-_log = logging.getLogger("disputes.api")
 
 
 class Guard:
@@ -54,9 +51,7 @@ class Guard:
         except Exception as error:
             if status:
                 raise
-            # Its text may hold what was given: the kind and the place are enough to look for.
-            _log.error("unexpected %s at %s", type(error).__name__, _place(error))
-            await not_known("something unexpected happened: ask again")(scope, receive, answer)
+            await answer_of(error)(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             seconds = time.perf_counter() - begun
@@ -88,8 +83,3 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return bounded
-
-
-def _place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"

@@ -55,11 +55,11 @@ class WaitingList(BaseModel):
 
 @router.get(
     "/v1/intake/rejected",
-    summary="Lines of feeds over HTTP that could not be taken",
+    summary="Lines of feeds that could not be taken",
     responses=documents.reads(RejectedList, "A page of lines, without card numbers and CVVs."),
 )
 def list_rejected(request: Request, key: Viewer, asked: Annotated[Page, Query()]) -> Response:
-    """List them with every reason. Those of a feed's file are in the file beside it."""
+    """List them with every reason, by whatever door they came; `feed` names a file."""
     if key.merchants is not None:
         raise HttpRefusal(403, "Forbidden", "the lines are of all merchants, and the key's are few")
     after = _place(asked.cursor)

@@ -42,7 +42,8 @@ class Limit:
 
     def begin(self) -> None:
         """Something was answered, or there is something new to do."""
-        self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        if not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
     async def not_while_reading(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """The same chunks; waiting for the sender of one is not waiting for Temporal."""

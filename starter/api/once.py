@@ -1,11 +1,12 @@
 """Requests with an ``Idempotency-Key`` are carried out once, on whatever replica they arrive.
 
 Kept is what succeeded. A refusal changed nothing: the same request may be right later. An answer
-that nobody heard (503) is found by asking again: the case knows its updates by their ids.
+that nobody heard (503, or one that says itself that it is to be asked for again) is found by asking
+again: the case knows its updates by their ids.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from disputes.decode import canonical, sha256
 from disputes.store.requests import Answer, RequestName
 from starter.api.keys import ApiKey
 from starter.api.office import office_of
+from starter.api.problems import AGAIN
 
 _JSON = "application/json"
 
@@ -57,9 +59,13 @@ class Command:
     @property
     def id(self) -> str | None:
         """What a case knows it by: the caller's key, told apart by API key and route."""
+        return self.id_for()
+
+    def id_for(self, *parts: str) -> str | None:
+        """The same of a part of the request, such as one case of several."""
         if self.idempotency_key is None:
             return None
-        known_by = [self.key.name, self._route, self.idempotency_key]
+        known_by = [self.key.name, self._route, self.idempotency_key, *parts]
         return f"http-{sha256(canonical(known_by))[:40]}"
 
     def own_id(self, prefix: str) -> str | None:
@@ -86,13 +92,17 @@ class Command:
             replayed = {"Idempotency-Replayed": "true"}
             return Response(known.body, known.status, replayed, media_type=_JSON)
         response = await work()
+        if AGAIN.keys() & response.headers.keys():
+            return response
         answer = Answer(response.status_code, bytes(response.body).decode())
         await asyncio.to_thread(book.end, known_by, answer)
         return response
 
 
-def json_answer(content: object, status: int = 200) -> Response:
+def json_answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """An answer of plain JSON."""
     if isinstance(content, BaseModel):
-        return Response(content.model_dump_json(), status, media_type=_JSON)
-    return JSONResponse(content, status)
+        return Response(content.model_dump_json(), status, headers, media_type=_JSON)
+    return JSONResponse(content, status, headers)

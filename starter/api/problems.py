@@ -3,12 +3,14 @@
 No 5xx but 503, and that means *not known*: what was asked for may still be carried out.
 """
 
+import logging
+import traceback
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -20,8 +22,13 @@ from disputes.errors import ConfigurationError, InvalidMessage, Refusal, Unreach
 E = TypeVar("E", bound=Exception)
 
 MEDIA_TYPE = "application/problem+json"
-#: Seconds after which it is worth asking again: a service that is away; a payment that is held.
-_AGAIN_S, _HELD_S = "5", "30"
+_log = logging.getLogger("disputes.api")
+#: The status of what is not known.
+NOT_KNOWN = 503
+#: Headers that say after how many seconds it is worth asking again: a service that is away; a
+#: payment that is held.
+AGAIN = {"retry-after": "5"}
+_HELD = {"retry-after": "30"}
 _STATUS: Mapping[type[Refusal], int] = {
     errors.InvalidMessage: 422,
     errors.NotFound: 404,
@@ -98,13 +105,13 @@ def problem(
 
 def not_known(detail: str) -> JSONResponse:
     """A service is away: what was asked for may still be carried out."""
-    return problem(503, "Unreachable", detail, {"Retry-After": _AGAIN_S})
+    return problem(NOT_KNOWN, "Unreachable", detail, AGAIN)
 
 
 def of_refusal(refusal: Refusal) -> JSONResponse:
     """The answer to what a case, the register or a door refuses."""
     found = (status for kind, status in _STATUS.items() if isinstance(refusal, kind))
-    headers = {"Retry-After": _HELD_S} if refusal.retryable else {}
+    headers = _HELD if refusal.retryable else {}
     details = {name: value for name, value in refusal.details.items() if value is not None}
     details = {name: value for name, value in details.items() if name not in Problem.model_fields}
     status = next(found, _REFUSED)
@@ -116,27 +123,21 @@ def of_refusal(refusal: Refusal) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Have an application answer every error as problem details."""
-    handlers: dict[type[Exception], Callable[[Exception], Response]] = {
-        Refusal: lambda error: of_refusal(_as(Refusal, error)),
-        HttpRefusal: lambda error: of_http(_as(HttpRefusal, error)),
-        HTTPException: lambda error: _of_starlette(_as(HTTPException, error)),
-        RequestValidationError: lambda error: _invalid(_as(RequestValidationError, error)),
-        Unreachable: lambda error: not_known(str(error)),
-        ConfigurationError: lambda _: not_known("a service refuses us: tell the administrator"),
-        # Its text may hold the statement's values.
-        SQLAlchemyError: lambda _: not_known("the database does not answer"),
-    }
-    for kind, answer in handlers.items():
-        app.add_exception_handler(kind, _handler(answer))
+    for kind in _ANSWERS:
+        app.add_exception_handler(kind, lambda _request, error: answer_of(error))
 
 
-def _handler(
-    answer: Callable[[Exception], Response],
-) -> Callable[[Request, Exception], Response]:
-    def handle(_request: Request, error: Exception) -> Response:
-        return answer(error)
+def answer_of(error: Exception) -> JSONResponse:
+    """The answer to any error; one that is none of ours is logged, and is not known."""
+    found = (_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    return next(found, _unexpected)(error)
 
-    return handle
+
+def _unexpected(error: Exception) -> JSONResponse:
+    # Its text may hold what was given: the kind and the place are enough to look for.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error("unexpected %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+    return not_known("something unexpected happened: ask again")
 
 
 def _as(kind: type[E], error: Exception) -> E:
@@ -167,3 +168,15 @@ def _invalid(error: RequestValidationError) -> JSONResponse:
         reason = "is not a known field" if item["type"] == "extra_forbidden" else item["msg"]
         fields.setdefault(name, reason.removeprefix("Value error, "))
     return of_refusal(InvalidMessage(fields, what="the request"))
+
+
+_ANSWERS: Final[Mapping[type[Exception], Callable[[Exception], JSONResponse]]] = {
+    Refusal: lambda error: of_refusal(_as(Refusal, error)),
+    HttpRefusal: lambda error: of_http(_as(HttpRefusal, error)),
+    HTTPException: lambda error: _of_starlette(_as(HTTPException, error)),
+    RequestValidationError: lambda error: _invalid(_as(RequestValidationError, error)),
+    Unreachable: lambda error: not_known(str(error)),
+    ConfigurationError: lambda _: not_known("a service refuses us: tell the administrator"),
+    # Its text may hold the statement's values.
+    SQLAlchemyError: lambda _: not_known("the database does not answer"),
+}

@@ -15,13 +15,14 @@ import pytest
 from disputes.errors import Unreachable
 from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
+from disputes.store.rejected import RejectedBook
 from starter.client import DisputeDesk
 from starter.feed_file import take_file
 from starter.feed_stream import FeedForm, take_feed
 from starter.intake import Intake, Outcome
 from starter.lines import MAX_LINE_BYTES
 from starter.temporal_server import start_temporal
-from tests.support.desk import desk_of, evidence, intake_of, opened, payment_desk_of, ruling
+from tests.support.desk import desk_of, evidence, intake_of, line, opened, payment_desk_of, ruling
 from tests.support.engine import Engine
 from workflows.connection import connect
 
@@ -95,6 +96,26 @@ async def test_card_numbers_never_reach_the_file_of_rejected_lines(
     assert CARD not in entry["line"]
     assert "737" not in entry["line"]
     assert json.loads(entry["line"])["data"]["merchant_id"] == "M-1"
+
+
+async def test_what_was_rejected_is_listed_once_however_often_the_feed_comes(
+    alone: Engine, tmp_path: Path
+) -> None:
+    """In more lines than are kept together, and one that is nothing but reasons."""
+    feed = tmp_path / f"of {CARD}.jsonl"
+    many = line("dispute.opened", "E", {f"field_{number}": number for number in range(20_000)})
+    lines = [*(f"wrong {number}" for number in range(1100)), many, f"paid with {CARD}"]
+    feed.write_text("\n".join([*lines, lines[0]]))
+    for _ in range(2):
+        report = await take_file(intake_of(alone), feed, _now())
+        assert (report.rejected, len(_rejected(feed))) == (len(lines) + 1, len(lines) + 1)
+    found = {it.line_number: it for it in RejectedBook(alone.store).page(None, 5000)}
+    assert sorted(found) == list(range(1, len(lines) + 1))
+    assert found[1].sha256 == hashlib.sha256(b"wrong 0").hexdigest()
+    assert (len(found[1101].reasons) > 20_000, found[1101].cut) == (True, True)
+    assert found[1102].redacted
+    assert CARD not in f"{found[1102]}"
+    assert {it.feed for it in found.values()} == {"of [removed].jsonl"}
 
 
 async def test_a_feed_without_faults_leaves_no_file_of_rejected_lines(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, func, select
 
+from disputes.store.rejected import RejectedBook
 from disputes.store.tables import IntakeRow, MerchantMonthRow
 from tests.support.command import disputes
 from tests.support.desk import desk_of, evidence, line, opened
@@ -68,6 +69,12 @@ def _delivered(engine: Engine, prefix: str) -> int:
         return session.exec(asked).one()
 
 
+def _kept(engine: Engine, beginning: str) -> list[tuple[str | None, int]]:
+    """File and number of every line that is listed as rejected and begins so."""
+    found = RejectedBook(engine.store).page(None, 100_000)
+    return sorted((it.feed, it.line_number) for it in found if it.line.startswith(beginning))
+
+
 async def test_a_feed_that_was_killed_is_resumed_and_every_line_is_taken_once(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -78,7 +85,7 @@ async def test_a_feed_that_was_killed_is_resumed_and_every_line_is_taken_once(
     rows = list(told)
     rows += [_month(f"{prefix}m{number}", number) for number in range(600)]
     rows += [evidence(notice["dispute_id"], f"{prefix}e{n}") for n, notice in enumerate(notices)]
-    rows[10::50] = [f"not json {number}" for number in range(len(rows[10::50]))]
+    rows[10::50] = [f"not json {prefix}{number}" for number in range(len(rows[10::50]))]
     rows += told
     feed = tmp_path / "feed.jsonl"
     feed.write_text("\n".join(rows))
@@ -93,6 +100,7 @@ async def test_a_feed_that_was_killed_is_resumed_and_every_line_is_taken_once(
     wrong = [number for number, row in enumerate(rows, 1) if row.startswith("not json")]
     assert [json.loads(entry)["line_number"] for entry in rejected] == wrong
     assert json.loads(done.out)["rejected"] == len(wrong)
+    assert _kept(engine, f"not json {prefix}") == [("feed.jsonl", number) for number in wrong]
     assert not (tmp_path / "feed.jsonl.progress").exists()
     assert _delivered(engine, prefix) == len(rows) - len(wrong) - len(notices)
     for notice in notices:
@@ -102,6 +110,7 @@ async def test_a_feed_that_was_killed_is_resumed_and_every_line_is_taken_once(
     again = await disputes("intake", str(feed), "--json", env=engine.env)
     report = json.loads(again.out)
     assert (report["accepted"], report["duplicates"]) == (0, len(rows) - len(wrong))
+    assert len(_kept(engine, f"not json {prefix}")) == len(wrong)
 
 
 async def test_an_archive_that_ends_early_is_told_and_gone_on_with_once_it_is_whole(
@@ -134,7 +143,9 @@ async def test_a_pipe_is_taken_and_what_it_repeats_in_a_month_replaces(
     engine: Engine, tmp_path: Path, *, packed: bool
 ) -> None:
     merchant = engine.new_id()
-    feed = "\n".join([_month(merchant, 7), _month(merchant, 8), "{}", _month(merchant, 7)]).encode()
+    months = [_month(merchant, 7), _month(merchant, 8), _month(merchant, 7)]
+    wrong = f"not json {merchant}"
+    feed = "\n".join([*months[:2], wrong, months[2]]).encode()
     rejected = tmp_path / "rejected.jsonl"
     async with _intake(engine, "-", "--rejected", str(rejected), "--json") as process:
         out, _ = await process.communicate(gzip.compress(feed) if packed else feed)
@@ -143,6 +154,7 @@ async def test_a_pipe_is_taken_and_what_it_repeats_in_a_month_replaces(
     told = (report["accepted"], report["replaced"], report["duplicates"], report["rejected"])
     assert told == (2, 1, 1, 1)
     assert json.loads(rejected.read_text())["line_number"] == 3
+    assert _kept(engine, wrong) == [(None, 3)]
     with engine.store.read() as session:
         month = session.get_one(MerchantMonthRow, (merchant, "visa", "2026-10"))
     assert (month.settled_count, month.settled_minor, month.event_id) == (
@@ -192,7 +204,7 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
     assert (tmp_path / "a.jsonl").exists()
     async with _intake(engine, "--watch", str(tmp_path)) as process:
         await _until((done / "a.jsonl").exists)
-        deliver("b.jsonl", b"not json\n")
+        deliver("b.jsonl", f"not json {merchant}\n".encode())
         deliver("c.csv", b"no,header\n")
         deliver("a.jsonl", "\n".join(months).encode())
         await _until((done / "2.a.jsonl").exists)
@@ -201,6 +213,7 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
         await process.wait()
     assert _delivered(engine, merchant) == len(months)
     assert (done / "b.jsonl.rejected.jsonl").exists()
+    assert _kept(engine, f"not json {merchant}") == [("b.jsonl", 1)]
     assert set(await asyncio.to_thread(lambda: list(tmp_path.iterdir()))) == {done, failed}
 
 
