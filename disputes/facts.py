@@ -102,7 +102,9 @@ def flag_excess(case: Case) -> Case:
         return case
     if case.disputed_minor > payment.amount_minor:
         return case.with_flag("amount_above_payment")
-    excess = case.disputed_minor + payment.refunded_minor > payment.amount_minor
+    # What the case paid back itself is no loss until the bank takes it too (status.attention).
+    refunded = max(payment.refunded_minor - case.refunded_minor, 0)
+    excess = case.disputed_minor + refunded > payment.amount_minor
     return case.with_flag("double_loss") if excess else case
 
 
@@ -112,6 +114,7 @@ _OVERTAKEN = (
     "answer_pre_arbitration",
     "file_arbitration",
     "accept_liability",
+    "resolve_by_refund",
 )
 
 

@@ -213,7 +213,7 @@ class OperationRecord(Durable):
     absent_at: Moment | None = None
     #: the database's clock when the row was read
     wire_now: Moment
-    #: the case owes something else by now, and nothing was inserted
+    #: the case owes something else by now: nothing was inserted, or what was sent goes out no more
     superseded: bool = False
     #: then the operations of the dispute that have an outcome
     superseded_by: tuple[Operation, ...] = ()
