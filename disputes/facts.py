@@ -87,12 +87,10 @@ def payment_known(case: Case, body: PaymentKnown) -> Case:
     case = case.without_flag("payment_unknown")
     if payment.currency != case.currency:
         return case.with_flag("currency_unknown")
-    case = flag_excess(case)
-    if payment.other_disputes:
-        case = case.with_flag("second_dispute")
     for operation in payment.booked:
         case = chain.report(case, operation)
-    return case
+    case = flag_excess(case)
+    return case.with_flag("second_dispute") if payment.other_disputes else case
 
 
 def flag_excess(case: Case) -> Case:

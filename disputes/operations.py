@@ -75,7 +75,8 @@ class Plan(Durable):
     expires_at: Moment | None = None
     #: all that may be moved for this purpose on the entry, where a policy sets a share
     limit_minor: int | None = None
-    #: of acquirer and brand; none on a step of a dispute: its case has looked at its own
+    #: of acquirer and brand; none on a step of a dispute but its refund: its case has looked at
+    #: its own
     capabilities: Capabilities | None = None
     acquirer: str = "default"
 

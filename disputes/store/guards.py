@@ -92,11 +92,13 @@ def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:
 
 def superseded(case: Case, plan: Plan) -> bool:
     """Whether the case owes something else by now than a chain entry or refund that it planned."""
-    owed = chain.next_plan(case)
     if plan.purpose in CHAIN:
-        return owed != plan
+        return chain.next_plan(case) != plan
+    if not refund_of_case(plan):
+        return False
     # A chargeback may have come since: never both.
-    return refund_of_case(plan) and (owed is None or owed.key != plan.key)
+    owed = chain.next_plan(case)
+    return owed is None or owed.key != plan.key
 
 
 def refund_of_case(plan: Plan) -> bool:

@@ -26,7 +26,7 @@ from disputes.vocabulary import (
     Stage,
     Status,
 )
-from tests.support.story import Story, day, euros, terms
+from tests.support.story import Story, day, euros, gateway_id, terms
 
 RF = ("RF", 9200)
 APPROVE = Decide(request_id="D-1-A1", decided_by="bob")
@@ -276,6 +276,28 @@ def test_a_refused_refund_may_be_asked_for_again() -> None:
 
     assert [plan.key for plan in story.calls] == ["dispute:D-1:refund:2"]
     assert (story.standing(), attention(story.case)) == (Status.DEFLECTED, ())
+
+
+def test_what_the_gateway_shows_of_a_refund_in_doubt_settles_it() -> None:
+    story = refund(inquiry())
+    story.answer(plan_of(story), OperationState.IN_DOUBT)
+    doubtful = story.case.operations[-1]
+    assert attention(story.case) == ("operation_in_doubt",)
+
+    found = {"state": OperationState.SETTLED, "gateway_id": gateway_id(7)}
+    story.now += timedelta(seconds=1)
+    story.payment(refunded_minor=9200, booked=(doubtful.model_copy(update=found),))
+
+    assert (story.standing(), attention(story.case)) == (Status.DEFLECTED, ())
+
+
+def test_a_part_of_what_was_asked_does_not_close_an_inquiry() -> None:
+    """The gateway booked another amount; a person sees it."""
+    story = refund(inquiry())
+    story.answer(plan_of(story).model_copy(update={"amount_minor": 9000}))
+
+    assert (story.standing(), story.case.refunded_minor) == (Status.COLLECTING, 9000)
+    assert refund(read_again(story, 9000)).gateway().standing() is Status.DEFLECTED
 
 
 # Races with the chargeback

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from disputes.operations import merchant_transaction_id
 from disputes.status import CaseStatus
 from disputes.store.reads import Reads
@@ -127,7 +129,10 @@ async def test_alert_refund_loses_race(quick: Engine) -> None:
     assert await dispute.booked_types() == ["DB", "CB"]
 
 
-async def test_a_refund_that_a_person_found_booked_closes_the_inquiry(quick: Engine) -> None:
+@pytest.mark.parametrize("who", ["a person", "the gateway"])
+async def test_a_refund_in_doubt_that_was_booked_closes_the_inquiry(
+    quick: Engine, who: str
+) -> None:
     dispute = await _early(quick)
     match = {"payment_type": "RF", "payment_id": dispute.payment}
     await quick.sandbox.arm("result_code", match=match, code="000.400.030")
@@ -136,9 +141,12 @@ async def test_a_refund_that_a_person_found_booked_closes_the_inquiry(quick: Eng
     key = doubtful.operations[-1].key
     kind, details = await refused(_refund(dispute))
     assert (kind, details["operation_key"]) == ("MoneyHeld", key)
-    await dispute.gateway_books("RF", dispute.payment, 92_00)
-    doubt = {"operation_key": key, "resolved_by": "ana", "proof": "the acquirer's list of today"}
-    await dispute.update("resolve_operation", doubt | {"resolution": "happened"})
+    entry = await dispute.gateway_books("RF", dispute.payment, 92_00)
+    if who == "a person":
+        doubt = {"operation_key": key, "resolved_by": "ana", "proof": "the acquirer's list"}
+        await dispute.update("resolve_operation", doubt | {"resolution": "happened"})
+    else:
+        await dispute.booking("RF", entry, dispute.payment)
     await dispute.until(status="deflected", attention=())
     await dispute.money_is(acquirer=0)
 
