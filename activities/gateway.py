@@ -65,6 +65,11 @@ class GatewayActivities:
         """RF on an RB: the bank reinstated what was rebilled."""
         return await self._run(move)
 
+    @activity.defn
+    async def refund_dispute(self, move: MoveMoney) -> MoneyMoved:
+        """RF on the presented entry: an alert or inquiry is settled by its own refund."""
+        return await self._run(move)
+
     async def _run(self, move: MoveMoney) -> MoneyMoved:
         async with beating():
             return await self._runner.run(move.plan, move.events, move.at)

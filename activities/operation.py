@@ -25,6 +25,7 @@ _DENIALS = 2
 #: unlucky answer is no reason to trouble anybody.
 _QUESTIONS = 3
 _TOO_LONG = "the outcome could not be learned in time"
+_OWED_NO_MORE = "the gateway denies it, and the case owes it no longer: it is not sent again"
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 #: The operation once it has ended, with twins of it, and whether nothing could be sent.
 _Step = tuple[tuple[Operation, ...], bool]
@@ -247,6 +248,8 @@ class OperationRunner:
         noted = await asyncio.to_thread(self._book.note_absent, record.plan.key)
         if noted.absent_count < _DENIALS:
             return (), False
+        if noted.superseded:
+            return await self._doubt(noted, _OWED_NO_MORE, at), False
         if record.plan.resendable:
             return await self._send(noted, at)
         return await self._doubt(noted, "a partial operation may not be sent twice", at), False

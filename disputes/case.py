@@ -55,6 +55,18 @@ class Rebill:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund of the case's own that was requested and approved; amount in minor units.
+
+    ``key`` is its operation's; ``closes``: once it is booked, the alert or inquiry is settled.
+    """
+
+    key: str
+    amount_minor: int
+    closes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One dispute; amounts are minor units of ``currency``, moments UTC.
 
@@ -108,6 +120,7 @@ class Case:
 
     approvals: tuple[Approval, ...] = ()
     rebills: tuple[Rebill, ...] = ()
+    refunds: tuple[Refund, ...] = ()
     operations: tuple[Operation, ...] = ()
     flags: frozenset[str] = frozenset()
     assignee: str | None = None
@@ -156,6 +169,10 @@ class Case:
         """Operations whose outcome nobody knows."""
         return tuple(op for op in self.operations if op.state is OperationState.IN_DOUBT)
 
+    def operation(self, key: str) -> Operation | None:
+        """The operation with this key, once its outcome was told."""
+        return next((op for op in self.operations if op.key == key), None)
+
     def settled(self, *purposes: Purpose) -> int:
         """Sum in minor units of the settled operations of some purposes."""
         return sum(
@@ -168,6 +185,13 @@ class Case:
     def rebilled_minor(self) -> int:
         """Charged again by settled rebills."""
         return self.settled(Purpose.REBILL)
+
+    @property
+    def refunded_minor(self) -> int:
+        """Paid back by the case's own refunds."""
+        outcomes = (self.operation(refund.key) for refund in self.refunds)
+        settled = (op for op in outcomes if op and op.state is OperationState.SETTLED)
+        return sum(op.amount_minor for op in settled)
 
     @property
     def given_back_minor(self) -> int:
@@ -218,6 +242,17 @@ def answers_open_stage(case: Case, body: Held) -> bool:
     if not isinstance(body, Submitted | PreArbitrationAnswered | ArbitrationFiled):
         return True
     return body.stage in (None, case.stage) and body.cycle in (None, case.cycle)
+
+
+def refundable(case: Case) -> bool:
+    """Whether a refund still settles the case: an alert until its moment, an inquiry until decided.
+
+    An inquiry that nobody answered stays open (lifecycle row 2).
+    """
+    if case.stage is Stage.ALERT:
+        return case.answerable
+    undecided = not case.decided or case.status is Status.EXPIRED
+    return case.stage is Stage.INQUIRY and undecided
 
 
 def evidence_gaps(case: Case) -> dict[str, Missing]:

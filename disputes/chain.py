@@ -6,7 +6,7 @@ an entry's depth gives its direction, even takes money from the merchant, odd re
 
 from dataclasses import replace
 
-from disputes.case import Case
+from disputes.case import Case, Refund, refundable
 from disputes.money import decimals
 from disputes.operations import Operation, Plan, business_key
 from disputes.vocabulary import OperationState, PaymentType, Purpose
@@ -71,7 +71,14 @@ def next_plan(case: Case) -> Plan | None:
         return None
     if payment.currency != case.currency:
         return None
-    return _chain_plan(case) or _rebill_plan(case) or _give_back_plan(case)
+    return _chain_plan(case) or _rebill_plan(case) or _give_back_plan(case) or _refund_plan(case)
+
+
+def refund_owed(case: Case) -> Refund | None:
+    """The case's own refund that was asked for and may still go out: never beside a chargeback."""
+    if not case.refunds or not refundable(case) or booked_minor(case) > 0:
+        return None
+    return next((it for it in case.refunds if case.operation(it.key) is None), None)
 
 
 def _live(case: Case) -> tuple[Operation, ...]:
@@ -168,6 +175,16 @@ def _give_back_plan(case: Case) -> Plan | None:
     return None
 
 
+def _refund_plan(case: Case) -> Plan | None:
+    refund = refund_owed(case)
+    if refund is None:
+        return None
+    plan = _plan(case, Purpose.REFUND, _entry(case), refund.amount_minor, key=refund.key)
+    # Its guard is that of every refund, which asks what acquirer and brand offer.
+    can, acquirer = case.opened_terms.capabilities, case.opened_terms.acquirer
+    return plan and plan.model_copy(update={"capabilities": can, "acquirer": acquirer})
+
+
 def _entry(case: Case) -> str:
     if case.notice is None:
         raise ValueError("the case has no notice yet")
@@ -184,14 +201,15 @@ def _plan(
     key: str | None = None,
 ) -> Plan | None:
     notice = case.notice
-    refused = any(
+    # What a person asks for anew, as a refund, may go out although the gateway refused the last.
+    refused = purpose is not Purpose.REFUND and any(
         op.state is OperationState.REFUSED
         and (op.purpose, op.referenced_id, op.amount_minor)
         == (purpose, referenced_id, amount_minor)
         for op in case.operations
     )
     # Refused for good (row 24a): the same again would be refused again.
-    if notice is None or refused or not _fits_wire(amount_minor, case.currency):
+    if notice is None or refused or not fits_wire(amount_minor, case.currency):
         return None
     same_kind = _CHAIN if purpose in _CHAIN else (purpose,)
     place = 1 + sum(op.purpose in same_kind for op in case.operations)
@@ -211,7 +229,7 @@ def _plan(
     )
 
 
-def _fits_wire(amount_minor: int, currency: str) -> bool:
+def fits_wire(amount_minor: int, currency: str) -> bool:
     """Whether two decimals can say the amount; else a person is asked (contract, Money)."""
     finer: int = 10 ** max(decimals(currency) - _WIRE_DECIMALS, 0)
     return amount_minor % finer == 0

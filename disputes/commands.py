@@ -31,12 +31,14 @@ from disputes.events import (
     OperationResolved,
     PreArbitrationAnswered,
     RebillRequested,
+    RefundRequested,
     Submitted,
 )
 from disputes.messages import Command
 from disputes.money import Money
 from disputes.possible import POSSIBLE, allowed, in_time, may_submit, not_missed
 from disputes.rebills import amount_within, no_live_rebill, rebill_amount, rebill_requested
+from disputes.refunds import not_refunded_by_network, refund_requested
 
 #: The actor of what the policy decides.
 POLICY = "policy"
@@ -50,9 +52,7 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
     """
     if _repeated(case, command):
         return ()
-    not_missed(case, name, command)
-    if not POSSIBLE[name](case):
-        raise IllegalTransition(case.status.value, name, allowed(case))
+    _possible(case, name, command)
     match command:
         case messages.AddEvidence():
             return (EvidenceAdded(evidence=command),)
@@ -68,6 +68,8 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
             return _four_eyes(case, name, filing, command.filed_by, case.disputed_minor, now)
         case messages.AcceptLiability():
             return _accept(case, command, now)
+        case messages.ResolveByRefund():
+            return _refund(case, command, now)
         case messages.Decide():
             return _decide(case, name, command, now)
         case messages.RequestRebill():
@@ -79,6 +81,14 @@ def decide(case: Case, name: str, command: Command, now: datetime) -> tuple[Body
             return (NoteAdded(note=command),)
         case messages.ResolveOperation():
             return _resolve(case, command, now)
+
+
+def _possible(case: Case, name: str, command: Command) -> None:
+    not_missed(case, name, command)
+    if isinstance(command, messages.ResolveByRefund):
+        not_refunded_by_network(case)
+    if not POSSIBLE[name](case):
+        raise IllegalTransition(case.status.value, name, allowed(case))
 
 
 def _repeated(case: Case, command: Command) -> bool:
@@ -177,6 +187,13 @@ def _accept(case: Case, command: messages.AcceptLiability, now: datetime) -> tup
     )
 
 
+def _refund(case: Case, command: messages.ResolveByRefund, now: datetime) -> tuple[Body, ...]:
+    refund = refund_requested(case, command, now)
+    who, before = command.requested_by, case.refunded_minor
+    name = "resolve_by_refund"
+    return _four_eyes(case, name, refund, who, refund.amount_minor, now, before_minor=before)
+
+
 def _four_eyes(
     case: Case,
     name: str,
@@ -246,6 +263,9 @@ def _released(case: Case, body: Held, now: datetime) -> Held:
         case RebillRequested():
             no_live_rebill(case)
             rebill_amount(case, Money.of(body.amount_minor, case.currency))
+        case RefundRequested():
+            amount = Money.of(body.amount_minor, case.currency)
+            return refund_requested(case, body.request.model_copy(update={"amount": amount}), now)
         case LiabilityAccepted() | OperationResolved():
             pass
     return body

@@ -124,6 +124,19 @@ class RebillRequested(Durable):
     amount_minor: int
 
 
+class RefundRequested(Durable):
+    """A refund of the case's own that passed every guard and approval; ``place``: from 1.
+
+    ``closes``: once it is booked, the alert or inquiry is settled (lifecycle rows 1 and 2).
+    """
+
+    kind: Literal["refund_requested"] = "refund_requested"
+    request: messages.ResolveByRefund
+    place: int
+    amount_minor: int
+    closes: bool
+
+
 class ApprovalRequested(Durable):
     """A command waits for a second person; ``body`` is the event that approval releases."""
 
@@ -203,6 +216,7 @@ Held = Annotated[
     | PreArbitrationAnswered
     | ArbitrationFiled
     | RebillRequested
+    | RefundRequested
     | OperationResolved
     | Submitted,
     Field(discriminator="kind"),
@@ -220,6 +234,7 @@ Body = Annotated[
     | PreArbitrationAnswered
     | ArbitrationFiled
     | RebillRequested
+    | RefundRequested
     | ApprovalRequested
     | ApprovalDecided
     | Assigned

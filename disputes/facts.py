@@ -87,12 +87,10 @@ def payment_known(case: Case, body: PaymentKnown) -> Case:
     case = case.without_flag("payment_unknown")
     if payment.currency != case.currency:
         return case.with_flag("currency_unknown")
-    case = flag_excess(case)
-    if payment.other_disputes:
-        case = case.with_flag("second_dispute")
     for operation in payment.booked:
         case = chain.report(case, operation)
-    return case
+    case = flag_excess(case)
+    return case.with_flag("second_dispute") if payment.other_disputes else case
 
 
 def flag_excess(case: Case) -> Case:
@@ -102,7 +100,9 @@ def flag_excess(case: Case) -> Case:
         return case
     if case.disputed_minor > payment.amount_minor:
         return case.with_flag("amount_above_payment")
-    excess = case.disputed_minor + payment.refunded_minor > payment.amount_minor
+    # What the case paid back itself is no loss until the bank takes it too (status.attention).
+    refunded = max(payment.refunded_minor - case.refunded_minor, 0)
+    excess = case.disputed_minor + refunded > payment.amount_minor
     return case.with_flag("double_loss") if excess else case
 
 
@@ -112,6 +112,7 @@ _OVERTAKEN = (
     "answer_pre_arbitration",
     "file_arbitration",
     "accept_liability",
+    "resolve_by_refund",
 )
 
 

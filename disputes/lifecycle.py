@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from disputes import chain, facts, network, rulings
-from disputes.case import Approval, Case, Rebill, answers_open_stage
+from disputes.case import Approval, Case, Rebill, Refund, answers_open_stage
 from disputes.deadlines import due_when_known
 from disputes.events import (
     ApprovalDecided,
@@ -31,6 +31,7 @@ from disputes.events import (
     PaymentKnown,
     PreArbitrationAnswered,
     RebillRequested,
+    RefundRequested,
     Reported,
     Ruled,
     Submitted,
@@ -38,7 +39,8 @@ from disputes.events import (
     TimerKind,
     order,
 )
-from disputes.vocabulary import Finality, Flow, Stage, Status
+from disputes.operations import business_key
+from disputes.vocabulary import Finality, Flow, OperationState, Purpose, Stage, Status
 
 #: Attention codes of calls that wait: another operation holds the payment, or nobody answers.
 HOLDS = ("money_held", "gateway_unreachable")
@@ -75,6 +77,11 @@ def _fold(case_id: str, events: tuple[CaseEvent, ...]) -> Case:
 
 def step(case: Case, event: CaseEvent) -> Case:
     """Apply one event in its place."""
+    case = _step(case, event)
+    return _deflected(case, event) if case.refunds else case
+
+
+def _step(case: Case, event: CaseEvent) -> Case:
     body = event.body
     match body:
         case Opened():
@@ -114,7 +121,8 @@ def _command(
     | LiabilityAccepted
     | PreArbitrationAnswered
     | ArbitrationFiled
-    | RebillRequested,
+    | RebillRequested
+    | RefundRequested,
 ) -> Case:
     """Commands were checked when they were accepted; facts that came later may overtake them."""
     if case.notice is None and not isinstance(body, EvidenceAdded | EvidenceWithdrawn):
@@ -129,6 +137,10 @@ def _command(
         case RebillRequested():
             rebill = Rebill(body.rebill_id, body.amount_minor)
             return replace(case, rebills=(*case.rebills, rebill))
+        case RefundRequested():
+            key = business_key("dispute", case.case_id, Purpose.REFUND, body.place)
+            refund = Refund(key, body.amount_minor, body.closes)
+            return replace(case, refunds=(*case.refunds, refund))
         case LiabilityAccepted():
             return _accepted(case, event, body)
         case Submitted() | PreArbitrationAnswered() | ArbitrationFiled():
@@ -183,6 +195,23 @@ def _accepted(case: Case, event: CaseEvent, body: LiabilityAccepted) -> Case:
         return case.with_out(out, case.fx_minor)
     days = case.opened_terms.tail_lost_days
     return facts.decide(case, Status.ACCEPTED, event.at, out=out, days=days)
+
+
+def _deflected(case: Case, event: CaseEvent) -> Case:
+    """Rows 1 and 2: once its refund is booked an alert is settled, and an inquiry by a full one."""
+    decided = case.decided and case.status is not Status.EXPIRED
+    if case.money_moved or decided or not any(_is_booked(case, it) for it in case.refunds):
+        return case
+    days = case.opened_terms.tail_lost_days
+    return facts.decide(case, Status.DEFLECTED, event.at, out=0, days=days)
+
+
+def _is_booked(case: Case, refund: Refund) -> bool:
+    """Whether a refund that closes the case is booked, and all of it."""
+    operation = case.operation(refund.key)
+    if operation is None or operation.state is not OperationState.SETTLED:
+        return False
+    return refund.closes and operation.amount_minor >= refund.amount_minor
 
 
 def _answered(case: Case, event: CaseEvent, body: PreArbitrationAnswered) -> Case:

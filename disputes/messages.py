@@ -124,6 +124,13 @@ class AcceptLiability(Durable):
     reason: Text | None = None
 
 
+class ResolveByRefund(Durable):
+    """Settle an alert or inquiry by paying the shopper back, or ``amount`` of it."""
+
+    requested_by: Name
+    amount: Money | None = None
+
+
 class Decide(Durable):
     """Approve or decline what someone else requested."""
 
@@ -181,6 +188,7 @@ Command = (
     | AnswerPreArbitration
     | FileArbitration
     | AcceptLiability
+    | ResolveByRefund
     | Decide
     | RequestRebill
     | Assign

@@ -75,7 +75,8 @@ class Plan(Durable):
     expires_at: Moment | None = None
     #: all that may be moved for this purpose on the entry, where a policy sets a share
     limit_minor: int | None = None
-    #: of acquirer and brand; none on a step of a dispute: its case has looked at its own
+    #: of acquirer and brand; none on a step of a dispute but its refund: its case has looked at
+    #: its own
     capabilities: Capabilities | None = None
     acquirer: str = "default"
 
@@ -213,7 +214,7 @@ class OperationRecord(Durable):
     absent_at: Moment | None = None
     #: the database's clock when the row was read
     wire_now: Moment
-    #: the case owes something else by now, and nothing was inserted
+    #: the case owes something else by now: nothing was inserted, or what was sent goes out no more
     superseded: bool = False
     #: then the operations of the dispute that have an outcome
     superseded_by: tuple[Operation, ...] = ()

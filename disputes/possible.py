@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from disputes import messages
-from disputes.case import Case
+from disputes.case import Case, refundable
 from disputes.deadlines import due_when_known
 from disputes.errors import DeadlinePassed
 from disputes.events import TimerKind
@@ -13,7 +13,12 @@ from disputes.messages import Command
 from disputes.vocabulary import Flow, Stage, Status
 
 #: Commands that the deadline of the open stage ends.
-_ANSWERS = ("submit_representment", "answer_pre_arbitration", "file_arbitration")
+_ANSWERS = (
+    "submit_representment",
+    "answer_pre_arbitration",
+    "file_arbitration",
+    "resolve_by_refund",
+)
 _REBILLABLE = (Status.LOST, Status.ACCEPTED, Status.EXPIRED, Status.PARTIALLY_WON)
 
 
@@ -57,6 +62,7 @@ POSSIBLE: dict[str, Callable[[Case], bool]] = {
     "answer_pre_arbitration": _may_answer,
     "file_arbitration": _may_arbitrate,
     "accept_liability": _may_accept,
+    "resolve_by_refund": refundable,
     "approve": lambda case: bool(case.open_approvals),
     "decline": lambda case: bool(case.open_approvals),
     "request_rebill": _may_rebill,
@@ -83,6 +89,8 @@ def not_missed(case: Case, name: str, command: Command) -> None:
         asked = (it for it in case.approvals if it.outcome in ("open", "overtaken"))
         name = next((it.command for it in asked if it.request_id == command.request_id), name)
     if case.respond_by is None or name not in _ANSWERS or not case.decided:
+        return
+    if POSSIBLE[name](case):  # an inquiry is refunded after its moment as well
         return
     due = due_when_known(case, case.respond_by)
     missed = case.decided_at == due and (TimerKind.DEADLINE, due, "") in case.fired

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from disputes import messages
-from disputes.case import Case
+from disputes.case import Case, Refund
 from disputes.deadlines import due_when_known
 from disputes.events import (
     ApprovalDecided,
@@ -27,6 +27,7 @@ from disputes.events import (
     PaymentKnown,
     PreArbitrationAnswered,
     RebillRequested,
+    RefundRequested,
     Reported,
     Ruled,
     Submitted,
@@ -57,6 +58,7 @@ _OPENED = datetime(2026, 1, 5, tzinfo=UTC)
 _NOW = _OPENED + timedelta(days=10)
 _ID = "0" * 32
 _WHO = "somebody"
+_REFUND = "dispute:specimen:refund:1"
 _WHOLE, _PART = (Money(amount=amount, currency="EUR") for amount in ("92.00", "40.00"))
 _PIN = Pin(version="specimen", sha256="0" * 64)
 _DONE_STAGES = (Stage.CHARGEBACK, Stage.PRE_ARBITRATION, Stage.ARBITRATION)
@@ -74,7 +76,7 @@ STAGES: dict[Status, tuple[Stage, ...]] = {
     Status.ACCEPTED: (Stage.CHARGEBACK,),
     Status.EXPIRED: (Stage.ALERT, Stage.INQUIRY, Stage.CHARGEBACK, Stage.PRE_ARBITRATION),
     Status.WITHDRAWN: _DONE_STAGES,
-    Status.DEFLECTED: (Stage.ALERT,),
+    Status.DEFLECTED: (Stage.ALERT, Stage.INQUIRY),
 }
 _RETURNED = {Status.WON: 0, Status.WITHDRAWN: 0, Status.DEFLECTED: 0, Status.PARTIALLY_WON: 5200}
 
@@ -120,7 +122,8 @@ def _case(status: Status, stage: Stage, flow: Flow) -> Case:
         return case
     case = step(case, _event(_opened(stage, flow), _OPENED))
     decided = status in DECIDED
-    final = Finality.PROVISIONAL if decided and case.money_moved else Finality.OPEN
+    unanswered = status is Status.EXPIRED and not case.money_moved
+    final = Finality.PROVISIONAL if decided and not unanswered else Finality.OPEN
     out = _RETURNED.get(status, case.disputed_minor) if case.money_moved else 0
     evidence = (_evidence(),) if status is Status.READY else ()
     return replace(
@@ -128,6 +131,7 @@ def _case(status: Status, stage: Stage, flow: Flow) -> Case:
         status=status,
         finality=final,
         evidence=evidence,
+        refunds=() if case.money_moved else (Refund(_REFUND, case.disputed_minor, closes=True),),
         submitted_at=_NOW if status is Status.UNDER_REVIEW else None,
         waits_since=_NOW if status is Status.UNDER_REVIEW else None,
         tail_until=_NOW + timedelta(days=120) if decided else None,
@@ -239,6 +243,9 @@ def _commands() -> Iterator[Happening]:
     filed = ArbitrationFiled(filing=messages.FileArbitration(filed_by=_WHO))
     yield _fixed("arbitration filed", filed, "file_arbitration")
     yield _fixed("rebill requested", _rebill(), "request_rebill")
+    back = messages.ResolveByRefund(requested_by=_WHO)
+    refund = RefundRequested(request=back, place=2, amount_minor=100, closes=True)
+    yield _fixed("refund requested", refund, "resolve_by_refund")
 
 
 def _rebill() -> RebillRequested:
@@ -275,6 +282,9 @@ def _others() -> Iterator[Happening]:
         gateway_id=_ID,
     )
     yield _fixed("operation reported", OperationReported(operation=operation))
+    refunded = {"key": _REFUND, "purpose": Purpose.REFUND, "payment_type": PaymentType.RF}
+    refund = operation.model_copy(update=refunded)
+    yield _fixed("refund settled", OperationReported(operation=refund))
     booking = messages.Booking(gateway_id=_ID, payment_type=PaymentType.CB, occurred_at=_NOW)
     yield _fixed("booking", Booked(booking=booking, operation=operation))
     payment = Payment(payment_id=_ID, known=True, amount_minor=9200, currency="EUR")

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from disputes.case import Case, evidence_gaps, missing_evidence
-from disputes.chain import booked_minor, next_plan, owed_minor
+from disputes.case import Case, evidence_gaps, missing_evidence, refundable
+from disputes.chain import booked_minor, next_plan, owed_minor, refund_owed
 from disputes.deadlines import next_timer
 from disputes.events import CaseEvent, TimerFired
 from disputes.fields import Durable, Moment
@@ -163,6 +163,7 @@ def attention(case: Case) -> tuple[str, ...]:
         for op in case.operations
     ):
         codes.add("rebill_refused")
+    codes |= _of_refunds(case)
     if any(op.twins for op in case.operations):
         codes.add("twin_entries")
     if any(op.asked_minor is not None for op in case.operations):
@@ -172,6 +173,24 @@ def attention(case: Case) -> tuple[str, ...]:
     if case.open_approvals:
         codes.add("approval_waiting")
     return tuple(sorted(codes))
+
+
+def _of_refunds(case: Case) -> set[str]:
+    """What the case's own refunds came to."""
+    if case.notice is None or not case.refunds:
+        return set()
+    codes = set[str]()
+    outcomes = [case.operation(refund.key) for refund in case.refunds]
+    if None in outcomes and refund_owed(case) is None:
+        codes.add("refund_overtaken")
+    last = outcomes[-1]
+    if last and last.state is OperationState.REFUSED and refundable(case):
+        codes.add("refund_refused")
+    told = (case.notice.settled_amount or case.notice.amount).minor
+    paid = case.refunded_minor
+    if paid and paid + case.out_minor > max(told, case.disputed_minor):
+        codes.add("double_loss")
+    return codes
 
 
 def _unreachable(case: Case) -> int:
@@ -254,8 +273,8 @@ def _checklist(case: Case) -> ChecklistStatus:
 
 #: Commands that answer with the case's status, and a request id where a second person is needed.
 _DECIDING = (
-    "submit_representment accept_liability request_rebill answer_pre_arbitration file_arbitration"
-    " approve decline"
+    "submit_representment accept_liability resolve_by_refund request_rebill"
+    " answer_pre_arbitration file_arbitration approve decline"
 ).split()
 
 

@@ -31,6 +31,8 @@ ADVICE = {
     "other_amount": "the gateway booked another amount than was asked: ask the acquirer",
     "payment_unknown": "the gateway does not know the payment: check the payment id and merchant",
     "rebill_refused": "the gateway refused the rebill: ask the shopper for another payment",
+    "refund_overtaken": "the refund came too late to be sent: see the operations, then answer",
+    "refund_refused": "the refund was refused: its reason stands with the operation",
     "ruling_overdue": "the bank's answer is late: ask the acquirer",
     "ruling_unclear": "a ruling does not add up: ask the bank for a corrected one",
     "second_dispute": "another dispute holds the same payment: compare the two",

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from disputes import messages
 from starter.cli_case import give
 from starter.cli_office import Amount, AsJson, By, at_desk, message, money
-from starter.cli_orders import give_payment, payment_kind, request_rebill
+from starter.cli_orders import give_payment, payment_kind, refund, request_rebill
 
 _Reason = Annotated[str | None, typer.Option(help="Why.")]
 
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("accept")(accept)
     app.command("answer")(answer)
+    refund.command("dispute")(refund_dispute)
     app.command("rebill")(rebill)
     app.command("resolve")(resolve)
 
@@ -58,6 +59,14 @@ def accept(
         messages.AcceptLiability, dispute_id, amount, accepted_by=by, reason=reason
     )
     give(dispute_id, "accept_liability", command, as_json=as_json)
+
+
+def refund_dispute(
+    dispute_id: str, by: By, amount: Amount = None, *, as_json: AsJson = False
+) -> None:
+    """Settle an alert or inquiry by paying the shopper back."""
+    command = _with_money(messages.ResolveByRefund, dispute_id, amount, requested_by=by)
+    give(dispute_id, "resolve_by_refund", command, as_json=as_json)
 
 
 def answer(

@@ -14,7 +14,7 @@ from disputes.lifecycle import HOLDS, advance, fold
 from disputes.messages import Command
 from disputes.notice import DisputeNotice
 from disputes.operations import Operation, Payment
-from disputes.vocabulary import NetworkEventKind, PaymentType
+from disputes.vocabulary import NetworkEventKind, OperationState, PaymentType
 from workflows.messages import notice_faults, payload_sha256, read_signal, shown_name
 
 _ACTORS = (
@@ -65,7 +65,7 @@ class Docket:
             self.case = fold(self.case.case_id, known)
             payment = self.case.payment
             asked = payment is not None and payment.known
-            self.payment_stale = not asked or _escalated_since_asked(self.case)
+            self.payment_stale = not asked or _unread(self.case)
         self._recorded = self._handed = self.sequence
 
     def hand_over(self) -> tuple[CaseEvent, ...]:
@@ -200,6 +200,7 @@ class Docket:
         # An outcome tells that the gateway was reached, even where the case knows it already.
         if known != operation or self.case.flags.intersection(HOLDS):
             self.append(events.OperationReported(operation=operation), now, actor="gateway")
+            self.payment_stale = self.payment_stale or _refunds(self.case, operation)
 
     def payment(self, payment: Payment, now: datetime) -> None:
         """Note what the gateway knows of the presented entry."""
@@ -234,12 +235,20 @@ def _escalates(body: Body) -> bool:
     return isinstance(body, events.Reported) and body.event.kind is NetworkEventKind.ESCALATED
 
 
-def _escalated_since_asked(case: Case) -> bool:
-    """Whether refunds made since the inquiry must be read again (lifecycle row 3)."""
+def _refunds(case: Case, operation: Operation) -> bool:
+    """Whether it is a refund of the case's own that was booked: the entry holds less by it."""
+    own = any(refund.key == operation.key for refund in case.refunds)
+    return own and operation.state is OperationState.SETTLED
+
+
+def _unread(case: Case) -> bool:
+    """Whether refunds made since the gateway was asked must be read (lifecycle row 3)."""
     for event in reversed(case.events):
-        if isinstance(event.body, events.PaymentKnown):
+        body = event.body
+        if isinstance(body, events.PaymentKnown):
             return False
-        if _escalates(event.body):
+        own = isinstance(body, events.OperationReported) and _refunds(case, body.operation)
+        if own or _escalates(body):
             return True
     return False
 

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     "answer_pre_arbitration": messages.AnswerPreArbitration,
     "file_arbitration": messages.FileArbitration,
     "accept_liability": messages.AcceptLiability,
+    "resolve_by_refund": messages.ResolveByRefund,
     "approve": messages.Decide,
     "decline": messages.Decide,
     "request_rebill": messages.RequestRebill,

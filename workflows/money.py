@@ -27,6 +27,7 @@ _STEPS: dict[Purpose, _Step[MoveMoney]] = {
     Purpose.UNDO: GatewayActivities.undo_reinstatement,
     Purpose.REBILL: GatewayActivities.rebill,
     Purpose.GIVE_BACK: GatewayActivities.give_back,
+    Purpose.REFUND: GatewayActivities.refund_dispute,
 }
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, bindparam, col, select
 from disputes import chain
 from disputes.case import Case
 from disputes.errors import NotSupported
-from disputes.operations import Plan
+from disputes.operations import Plan, owner_of
 from disputes.store import payment_guards
 from disputes.store.engine import insert_once
 from disputes.store.positions import moved
@@ -91,8 +91,19 @@ def holder(session: Session, plan: Plan, now: datetime) -> OperationRow | None:
 
 
 def superseded(case: Case, plan: Plan) -> bool:
-    """Whether the case owes something else by now than a chain entry that was planned."""
-    return plan.purpose in CHAIN and chain.next_plan(case) != plan
+    """Whether the case owes something else by now than a chain entry or refund that it planned."""
+    if plan.purpose in CHAIN:
+        return chain.next_plan(case) != plan
+    if not refund_of_case(plan):
+        return False
+    # A chargeback may have come since: never both.
+    owed = chain.next_plan(case)
+    return owed is None or owed.key != plan.key
+
+
+def refund_of_case(plan: Plan) -> bool:
+    """Whether a dispute's case planned the refund; one asked for outside only names its dispute."""
+    return plan.purpose is Purpose.REFUND and owner_of(plan.key) == f"dispute/{plan.dispute_id}"
 
 
 def refusal(
@@ -102,6 +113,8 @@ def refusal(
 
     ``now`` is wire time. Raises ``NotSupported`` for what acquirer or brand do not have.
     """
+    if refund_of_case(plan):
+        return _refund(session, payment, plan, now)
     if plan.purpose not in _OF_A_DISPUTE:
         return payment_guards.refusal(session, payment, plan, now)
     if case is None:
@@ -142,6 +155,14 @@ def _rebill(case: Case, payment: PaymentRow, plan: Plan) -> str | None:
     if plan.amount_minor > case.out_minor - case.rebilled_minor:
         return "more than is out: rebilled and reinstated may not exceed what is disputed"
     return None
+
+
+def _refund(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -> str | None:
+    """As every refund; a case has no caller to refuse, so its operation ends with the reason."""
+    try:
+        return payment_guards.refusal(session, payment, plan, now)
+    except NotSupported as lacking:
+        return lacking.message
 
 
 def _give_back(session: Session, plan: Plan) -> str | None:

@@ -11,7 +11,14 @@ from disputes.events import CaseEvent
 from disputes.operations import GatewayEntry, Operation, OperationRecord, Payment, Plan
 from disputes.store import adoption
 from disputes.store.engine import Store, wire_now
-from disputes.store.guards import holder, lock_payment, open_entry, refusal, superseded
+from disputes.store.guards import (
+    holder,
+    lock_payment,
+    open_entry,
+    refund_of_case,
+    refusal,
+    superseded,
+)
 from disputes.store.lapses import settle_lapse
 from disputes.store.payment_guards import whole
 from disputes.store.placeholders import end_placeholder
@@ -95,13 +102,17 @@ class SqlOperationBook:
                 session.add(row)
 
     def note_absent(self, key: str) -> OperationRecord:
-        """Count one credible denial of the gateway since the row was last sent."""
+        """Count one credible denial of the gateway since the row was last sent.
+
+        ``superseded`` of the record: a refund that its case owes no longer, for a chargeback came.
+        """
         with self._store.write() as session:
             row = _known(session.get(OperationRow, key, with_for_update=True))
             now = wire_now(session)
             row.absent_count, row.absent_at = row.absent_count + 1, now
             session.add(row)
-            return to_record(row, now)
+            record = to_record(row, now)
+            return record.model_copy(update={"superseded": _owed_no_more(session, record.plan)})
 
     def settle(
         self,
@@ -246,6 +257,13 @@ def _recorded(
         return None, None
     row = lock_case(session, plan.dispute_id)
     return row, project(session, row) if append(session, row, events) else None
+
+
+def _owed_no_more(session: Session, plan: Plan) -> bool:
+    """Whether a refund of a case must not be sent again; every other operation can be undone."""
+    if plan.dispute_id is None or not refund_of_case(plan):
+        return False
+    return superseded(load_case(session, plan.dispute_id), plan)
 
 
 def _yields(now: OperationState, to: OperationState) -> bool:

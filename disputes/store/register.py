@@ -102,7 +102,12 @@ def _claim(session: Session, workflow_id: str, content: str) -> bool | Conflict:
 def _unfinished(session: Session, case_id: str) -> tuple[Plan, ...]:
     plans = (
         select(OperationRow.plan_json)
-        .where(OperationRow.dispute_id == case_id, col(OperationRow.state).in_(_UNFINISHED))
+        .where(
+            OperationRow.dispute_id == case_id,
+            # A refund that only names the dispute is its own workflow's to end.
+            col(OperationRow.owner).is_(None),
+            col(OperationRow.state).in_(_UNFINISHED),
+        )
         .order_by(col(OperationRow.intended_at))
     )
     return tuple(Plan.model_validate_json(plan) for plan in session.exec(plans) if plan)

@@ -91,6 +91,14 @@ _ROUTES = (
         {"amount": examples.MONEY, "reason": "the parcel was lost"},
     ),
     _Route(
+        "refund",
+        "resolve_by_refund",
+        "Settle an alert or inquiry by paying the shopper back",
+        messages.ResolveByRefund,
+        "requested_by",
+        {"amount": examples.MONEY},
+    ),
+    _Route(
         "rebill",
         "request_rebill",
         "Charge the shopper again after a lost dispute",

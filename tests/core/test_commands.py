@@ -99,6 +99,7 @@ def test_every_command_of_the_contract_is_decided() -> None:
         "answer_pre_arbitration",
         "file_arbitration",
         "accept_liability",
+        "resolve_by_refund",
         "approve",
         "decline",
         "request_rebill",

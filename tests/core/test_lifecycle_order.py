@@ -12,7 +12,9 @@ from disputes.events import (
     EvidenceAdded,
     LiabilityAccepted,
     Opened,
+    OperationReported,
     PaymentKnown,
+    RefundRequested,
     Reported,
     Ruled,
     Submitted,
@@ -25,6 +27,7 @@ from disputes.messages import (
     BankRuling,
     Booking,
     NetworkEvent,
+    ResolveByRefund,
     SubmitRepresentment,
 )
 from disputes.operations import Operation, Payment
@@ -114,6 +117,30 @@ COMMANDS: tuple[tuple[int, Body], ...] = (
         Submitted(submission=SubmitRepresentment(submitted_by="ann"), packet_sha256="0" * 64),
     ),
 )
+#: An inquiry that is refunded in full; what the gateway says of it comes two days later.
+REFUNDED: tuple[tuple[int, Body], ...] = (
+    (
+        2,
+        RefundRequested(
+            request=ResolveByRefund(requested_by="ann"), place=1, amount_minor=9200, closes=True
+        ),
+    ),
+    (
+        4,
+        OperationReported(
+            operation=Operation(
+                key="dispute:D-1:refund:1",
+                purpose=Purpose.REFUND,
+                state=OperationState.SETTLED,
+                payment_type=PaymentType.RF,
+                amount_minor=9200,
+                currency="EUR",
+                referenced_id=PAYMENT_ID,
+                gateway_id=gateway_id(9),
+            )
+        ),
+    ),
+)
 
 
 def _id(body: Body, at: int) -> str:
@@ -166,7 +193,7 @@ def _end(case: Case) -> tuple[object, ...]:
     ),
     flow=st.sampled_from(Flow),
     stage=st.sampled_from([Stage.INQUIRY, Stage.CHARGEBACK]),
-    commands=st.sampled_from([(), COMMANDS[:1], COMMANDS[1:], COMMANDS]),
+    commands=st.sampled_from([(), COMMANDS[:1], COMMANDS[1:], COMMANDS, REFUNDED]),
     data=st.data(),
 )
 def test_any_order_and_repetition_of_arrival_ends_in_the_same_case(

@@ -76,6 +76,11 @@ TABLE: dict[str, Moves] = {
     "pre-arbitration answer: decline": moves(ANSWERING, Status.UNDER_REVIEW),
     "arbitration filed": moves(ANSWERING, Status.UNDER_REVIEW),
     "rebill requested": {},
+    "refund requested": {},
+    # Of an alert or inquiry that nobody has decided (rows 1 and 2).
+    "refund settled": moves(
+        (Status.RECEIVED, *ANSWERING, Status.UNDER_REVIEW, Status.EXPIRED), Status.DEFLECTED
+    ),
     "approval requested": {},
     "approval decided": {},
     "assigned": {},

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from disputes.store.reads import Reads
 from tests.support.engine import Engine
+from tests.support.waiting import until
 from tests.workflows.hands import Dispute
 
 Shape = Callable[[Engine, str], Awaitable[Dispute]]
@@ -111,6 +113,19 @@ async def arbitration_after_decline(engine: Engine, dispute_id: str) -> Dispute:
     return dispute
 
 
+async def inquiry_refunded(engine: Engine, dispute_id: str) -> Dispute:
+    """Settled by a refund that two people wanted, and closed by the bank."""
+    amount = {"amount": "250.00", "currency": "EUR"}
+    dispute = await Dispute.opened(engine, dispute_id=dispute_id, amount=amount, stage="inquiry")
+    register = Reads(engine.store)
+    await until(lambda: any(it.body.kind == "payment_known" for it in register.events(dispute_id)))
+    asked = await dispute.update("resolve_by_refund", {"requested_by": "ana"})
+    approval = {"request_id": asked["request_id"], "decided_by": "ben"}
+    await dispute.update("approve", approval)
+    await dispute.until(status="deflected")
+    return await _won(dispute)
+
+
 async def malformed_signals(engine: Engine, dispute_id: str) -> Dispute:
     """Signals of every wrong form change nothing and stop nothing."""
     dispute = await Dispute.booked(engine, dispute_id=dispute_id)
@@ -153,6 +168,7 @@ SHAPES: tuple[Shape, ...] = (
     accepted_by_two,
     rebilled_then_late_win,
     arbitration_after_decline,
+    inquiry_refunded,
     malformed_signals,
     fact_before_notice,
     reopened_by_late_win,

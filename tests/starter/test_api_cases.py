@@ -156,6 +156,30 @@ async def test_four_eyes_are_two_keys(api: Api, engine: Engine) -> None:
     assert (gone.status_code, gone.json()["type"]) == (409, "IllegalTransition")
 
 
+async def test_an_inquiry_is_refunded_once(api: Api, engine: Engine) -> None:
+    """By an analyst, signed by the key; the same request again is answered as the first."""
+    notice = await engine.notice(stage="inquiry")
+    assert (await (await api.as_("door")).post("/v1/disputes", json=notice)).status_code == 201
+    path, case = f"/v1/disputes/{notice['dispute_id']}", engine.handle(notice["dispute_id"])
+    ann, eve = await api.as_("ann"), await api.as_("eve")
+    assert (await eve.post(f"{path}/refund", json={})).status_code == 403
+    too_much = {"amount": {"amount": "92.01", "currency": "EUR"}}
+    while (wrong := await ann.post(f"{path}/refund", json=too_much)).status_code == 409:
+        assert "payment_history_unknown" in wrong.json()["detail"]
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (422, ["amount"])
+    once = {"idempotency-key": "refund-once"}
+    for replayed in (None, "true"):
+        asked = await ann.post(f"{path}/refund", json={}, headers=once)
+        assert (asked.status_code, asked.json()) == (200, {"status": "collecting"})
+        assert asked.headers.get("idempotency-replayed") == replayed
+    closed = await engine.until(case, lambda status: status.status == "deflected")
+    assert [operation.amount for operation in closed.operations] == ["92.00"]
+    entries = (await ann.get(f"{path}/timeline?live=true")).json()["items"]
+    assert {it["actor"] for it in entries if it["what"] == "refund_requested"} == {"ann"}
+    again = await ann.post(f"{path}/refund", json={})
+    assert (again.status_code, again.json()["type"]) == (409, "IllegalTransition")
+
+
 async def test_the_books_show_the_payment_and_every_posting(api: Api, engine: Engine) -> None:
     _, notice = await _opened(api, engine)
     viewer = await api.as_("eve")

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from disputes.store.reads import Reads
 from tests.support.command import Done, disputes
 from tests.support.engine import Engine
 from tests.support.plans import REGISTRATION
+from tests.support.waiting import until
 from tests.workflows.payment_hands import fresh_id
 
 
@@ -91,6 +93,26 @@ async def test_a_refund_is_asked_for_once_and_told_to_the_shopper(engine: Engine
     assert "only 72.00 EUR is left" in refused.err
     listed = await _json(engine, "refund", "list", "--state", "settled")
     assert first["id"] in [it["id"] for it in listed]
+
+
+async def test_an_inquiry_is_settled_by_its_own_refund(engine: Engine) -> None:
+    """Above the limit a second person approves; a wrong amount is refused with its reason."""
+    large = {"amount": "9200.00", "currency": "EUR"}
+    notice = await engine.notice(stage="inquiry", amount=large)
+    case, own = await engine.open(notice), notice["dispute_id"]
+    register = Reads(engine.store)
+    await until(
+        lambda: any(it.body.kind == "payment_known" for it in register.events(own)),
+    )
+    ask = ("refund", "dispute", own, "--by", "ann")
+    wrong = await _run(engine, *ask, "--amount", "9200.01")
+    assert (wrong.code, "more than what is left" in wrong.err) == (1, True)
+    asked = await _json(engine, *ask)
+    assert (asked["status"], asked["request_id"]) == ("collecting", f"{own}-A1")
+    assert (await _run(engine, "approve", asked["request_id"], "--by", "bob")).code == 0
+    await engine.until(case, lambda status: status.status == "deflected")
+    again = await _run(engine, *ask)
+    assert (again.code, "while the case is deflected" in again.err) == (1, True)
 
 
 async def test_a_payout_above_the_limit_waits_for_a_second_person(engine: Engine) -> None:

@@ -14,12 +14,19 @@ from disputes.events import (
     OperationReported,
     PaymentKnown,
     RebillRequested,
+    RefundRequested,
     Reported,
     Ruled,
 )
 from disputes.ledger import IN_HAND, Account
 from disputes.lifecycle import fold
-from disputes.messages import BankRuling, Consent, NetworkEvent, RequestRebill
+from disputes.messages import (
+    BankRuling,
+    Consent,
+    NetworkEvent,
+    RequestRebill,
+    ResolveByRefund,
+)
 from disputes.money import Money
 from disputes.notice import DisputeNotice
 from disputes.operations import GatewayEntry, Operation, Payment, Plan
@@ -234,15 +241,24 @@ class Dispute:
 
     def charged_again(self) -> None:
         """The bank takes back what it had reinstated."""
-        again = NetworkEventKind.SECOND_CHARGEBACK
+        self.reported(NetworkEventKind.SECOND_CHARGEBACK)
+
+    def reported(self, kind: NetworkEventKind) -> None:
+        """The network does something."""
         name = f"N-{len(self.events)}"
-        self.record(Reported(event=NetworkEvent(event_id=name, kind=again, occurred_at=self.now)))
+        self.record(Reported(event=NetworkEvent(event_id=name, kind=kind, occurred_at=self.now)))
 
     def rebill(self, minor: int) -> None:
         """An approved rebill."""
         consent = Consent(given_at=START, evidence_id="EV-1")
         asked = RequestRebill(requested_by="ann", reason="delivered", consent=consent)
         self.record(RebillRequested(request=asked, rebill_id="RB-1", amount_minor=minor))
+
+    def refund(self, minor: int) -> None:
+        """An approved refund that settles an inquiry."""
+        asked = ResolveByRefund(requested_by="ann")
+        place = len(self.case.refunds) + 1
+        self.record(RefundRequested(request=asked, place=place, amount_minor=minor, closes=True))
 
     def send(self) -> Operation:
         """Intend, send and settle what is owed next, and report it to the case."""

@@ -131,7 +131,7 @@ async def test_signals_that_come_before_the_case_do_not_stop_its_opening(engine:
 UPDATES = (
     "open add_evidence withdraw_evidence submit_representment answer_pre_arbitration"
     " file_arbitration accept_liability approve decline request_rebill assign add_note"
-    " resolve_operation"
+    " resolve_operation resolve_by_refund"
 ).split()
 
 
