@@ -201,8 +201,11 @@ def _plan(
     key: str | None = None,
 ) -> Plan | None:
     notice = case.notice
-    # What a person asks for anew, as a refund, may go out although the gateway refused the last.
-    refused = purpose is not Purpose.REFUND and any(
+    # What a person asks for anew may go out although the gateway refused the last.
+    by_a_person = purpose is Purpose.REFUND or (
+        purpose is Purpose.REBILL and case.opened_terms.rebill_after_refusal
+    )
+    refused = not by_a_person and any(
         op.state is OperationState.REFUSED
         and (op.purpose, op.referenced_id, op.amount_minor)
         == (purpose, referenced_id, amount_minor)

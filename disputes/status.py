@@ -158,10 +158,8 @@ def attention(case: Case) -> tuple[str, ...]:
     known = case.payment is not None
     if known and owed_minor(case) + _unreachable(case) and next_plan(case) is None:
         codes.add("not_mirrored")
-    if any(
-        op.state is OperationState.REFUSED and op.purpose is Purpose.REBILL
-        for op in case.operations
-    ):
+    rebills = [op for op in case.operations if op.purpose is Purpose.REBILL]
+    if rebills and rebills[-1].state is OperationState.REFUSED:
         codes.add("rebill_refused")
     codes |= _of_refunds(case)
     if any(op.twins for op in case.operations):

@@ -102,6 +102,8 @@ class CaseTerms(_Pinned):
     notice_wait_days: int = 14
     #: none in a case that is older than the rule: it is asked once only
     payment_wait_days: int = 0
+    #: whether a rebill goes out anew after a refused one; not in a case older than the rule
+    rebill_after_refusal: bool = False
     ladder_hours: tuple[int, ...] = (168, 72, 24)
     last_call_hours: int = 12
     auto_submit: bool = False

@@ -60,6 +60,7 @@ def terms_for(
         fallback_days=policy.clocks.fallback_days,
         notice_wait_days=policy.clocks.notice_wait_days,
         payment_wait_days=policy.clocks.payment_wait_days,
+        rebill_after_refusal=True,
         ladder_hours=policy.clocks.ladder_hours,
         last_call_hours=policy.clocks.last_call_hours,
         auto_submit=policy.decisions.auto_submit,

@@ -96,6 +96,18 @@ async def test_a_rebill_that_the_gateway_refuses_recovers_nothing(engine: Engine
     await dispute.money_is(dispute_loss=92_00)
 
 
+async def test_a_rebill_that_the_gateway_refused_may_be_asked_for_again(engine: Engine) -> None:
+    dispute = await _rebillable(engine)
+    await engine.sandbox.arm("refuse", match={"payment_type": "RB", "payment_id": dispute.payment})
+    await dispute.request_rebill()
+    await dispute.until(lambda status: "rebill_refused" in status.attention)
+    await dispute.request_rebill()
+    status = await dispute.until(rebilled="92.00")
+    assert "rebill_refused" not in status.attention
+    assert (await refused(dispute.request_rebill()))[0] == "MoneyHeld"
+    await dispute.money_is(acquirer=92_00, dispute_loss=92_00, recovered=92_00)
+
+
 async def test_a_rebill_waits_for_the_cool_off(engine: Engine) -> None:
     dispute = await Dispute.lost(engine)
     assert (await refused(dispute.request_rebill()))[0] == "MoneyHeld"
