@@ -1,6 +1,9 @@
 # The one front door: every target does its own set-up inside .venv; nothing is installed globally.
 BIN := .venv/bin
 STAMP := .venv/.installed
+# A workflow's sandbox imports its modules anew for every run, and compiles them each time if it
+# finds no bytecode: a quarter of a worker's time.
+unexport PYTHONDONTWRITEBYTECODE
 # The first interpreter that runs and is new enough; PYTHON=... on the command line overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
