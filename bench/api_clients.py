@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 from urllib.parse import urlsplit
 
-_WARM_UP = 100
+_WARM_UP = 10
 _PAGE_BYTES = 1024 * 1024
 
 

@@ -53,6 +53,8 @@ class Growing:
         seconds, spent = await self._open(missing)
         await at_rest(self._stack)
         idle, now = await idle_share(self._stack), held(self._stack)
+        # What took an hour to open is told before anything that follows can fail.
+        note(f"  opened in {seconds:.0f} s; processor seconds {spent}; {now}; idle {idle}")
         await self._new_worker()
         cold, warm = await ask(self._stack.client, self._open_ids)
         late = await lateness(self._opener, self._store, self._gateway)
