@@ -26,6 +26,7 @@ _CHUNK_BYTES = 128 * 1024
 #: Lines after which progress is kept, if this many seconds have passed too.
 _KEEP_LINES = 256
 _KEEP_S = 0.5
+#: Seconds between two words to who watches.
 _TELL_S = 0.2
 
 #: Told now and then: bytes of the file read, and what became of its lines.

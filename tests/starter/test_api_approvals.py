@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
@@ -10,10 +9,9 @@ import pytest_asyncio
 
 from starter.api.keys import Role
 from tests.support.api import Api, key_of, run_api
-from tests.support.engine import Engine
+from tests.support.engine import Engine, Json
 from tests.workflows.payment_hands import PreAuth, eur, fresh_id
 
-Json = dict[str, Any]
 #: Above the example policy's limit.
 LARGE = eur("9200.00")
 WORD = {"resolution": "did_not_happen", "proof": "the acquirer's list of today"}

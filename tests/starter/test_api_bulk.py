@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,9 +13,8 @@ from starter.api import office
 from starter.api.keys import Role
 from starter.processes import claim_port
 from tests.support.api import Api, key_of, run_api
-from tests.support.engine import Engine
+from tests.support.engine import Engine, Json
 
-Json = dict[str, Any]
 PATH = "/v1/disputes/bulk-acceptance"
 #: Above the example policy's limit.
 LARGE = {"amount": "9200.00", "currency": "EUR"}
