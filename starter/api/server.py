@@ -12,6 +12,7 @@ from starter.api.app import make_app
 
 #: What the first line of the output begins with; the address follows.
 SAYS: Final = "api listening on "
+_BACKLOG: Final = 2048
 
 
 def serve(env: Mapping[str, str], host: str, port: int) -> None:
@@ -48,6 +49,8 @@ def listen(host: str, port: int) -> socket.socket:
     problem = None
     try:
         listener.bind((host, port))
+        # Who reads that it listens may come at once: the kernel keeps them until they are served.
+        listener.listen(_BACKLOG)
     except OSError as error:
         problem = error.strerror
     if problem:
