@@ -1,5 +1,7 @@
 """Reads per second and p99 of the HTTP API on many cases, SQLite and PostgreSQL.
 
+Asked by one client, by many that pause between two questions, and by many that never pause.
+
 The cases are rows written straight into the table, each with the status of a real case; each
 replica of the API is a process of its own, and the clients share another.
 """
@@ -48,7 +50,7 @@ class Measured:
 
     database: str
     read: str
-    clients: int
+    clients: str
     rate: float
     median_ms: float
     p99_ms: float
@@ -59,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench.api", description=__doc__)
     parser.add_argument("--cases", type=int, default=200_000, help="default 200,000")
     parser.add_argument("--clients", type=int, default=50, help="at once (default 50)")
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds of those that pause")
     parser.add_argument("--requests", type=int, default=3000, help="of each kind (default 3,000)")
     parser.add_argument("--limit", type=int, default=50, help="cases of a page (default 50)")
     parser.add_argument("--replicas", type=int, default=2, help="processes of the API (default 2)")
@@ -96,17 +99,18 @@ def _measured(name: str, url: str, asked: argparse.Namespace, folder: Path) -> I
         replicas = [exits.enter_context(_replica(url, folder)) for _ in range(asked.replicas)]
         addresses, processes = zip(*replicas, strict=True)
         for read in _READS:
-            for clients in sorted({1, asked.clients}):
+            for clients, pause in ((1, 0.0), (asked.clients, asked.pause), (asked.clients, 0.0)):
                 before = sum(map(cpu_seconds, processes))
-                several = Clients(addresses, _SECRET, clients)
+                several = Clients(addresses, _SECRET, clients, pause)
                 questions = paths(read, asked.cases, asked.limit)
                 # A portfolio sums over all cases: thousands of them would take an hour.
                 requests = asked.requests // 50 if read == "portfolio" else asked.requests
                 rate, took = asyncio.run(several.ask(questions, requests))
-                cpu = (sum(map(cpu_seconds, processes)) - before) / len(took)
+                cpu = (sum(map(cpu_seconds, processes)) - before) / (len(took) + clients)
                 half, last = took[len(took) // 2], took[len(took) * 99 // 100]
                 times = (seconds * 1000 for seconds in (half, last, cpu))
-                yield Measured(name, read, clients, rate, *times)
+                label = f"{clients}, pausing" if pause else str(clients)
+                yield Measured(name, read, label, rate, *times)
 
 
 def main() -> None:

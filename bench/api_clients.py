@@ -1,51 +1,80 @@
-"""Clients that ask without a pause, each on a connection of its own.
+"""Clients of the API, each on a connection of its own.
 
 They speak just enough HTTP/1.1: httpx would take longer for an answer than the API, on processors
 that both share.
 """
 
 import asyncio
+import random
 from collections.abc import Iterator, Sequence
 from time import perf_counter
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-_WARM_UP = 10
 _PAGE_BYTES = 1024 * 1024
 
 
 class Clients:
-    """So many clients, spread over the replicas of an API."""
+    """So many clients, spread over the replicas of an API.
 
-    def __init__(self, addresses: Sequence[str], secret: str, clients: int) -> None:
+    Args:
+        addresses: of the replicas.
+        secret: of an API key.
+        clients: how many ask at once.
+        pause_s: how long each waits between an answer and its next question, on average.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], secret: str, clients: int, pause_s: float = 0.0
+    ) -> None:
         self._addresses = [urlsplit(address) for address in addresses]
         self._head = f"HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {secret}\r\n\r\n"
         self._clients = clients
+        self._pause_s = pause_s
 
     async def ask(self, paths: Iterator[str], requests: int) -> tuple[float, list[float]]:
-        """Answers per second, and the seconds of each, shortest first."""
+        """Answers per second, and the seconds of each, shortest first.
+
+        The first question of each client comes on top and is not counted: the API connects to its
+        database in them.
+        """
         took: list[float] = []
-        left = iter(range(requests + _WARM_UP))
-        begun = perf_counter()
+        left = iter(range(requests))
+        ready = asyncio.Barrier(self._clients + 1)
         async with asyncio.TaskGroup() as group:
             for number in range(self._clients):
-                group.create_task(self._one(number, paths, left, took))
-        rate = len(took) / (perf_counter() - begun)
-        return rate, sorted(took[_WARM_UP:])
+                address = self._addresses[number % len(self._addresses)]
+                group.create_task(self._one(address, paths, ready, left, took))
+            await ready.wait()
+            begun = perf_counter()
+        return len(took) / (perf_counter() - begun), sorted(took)
 
     async def _one(
-        self, number: int, paths: Iterator[str], left: Iterator[int], took: list[float]
+        self,
+        address: SplitResult,
+        paths: Iterator[str],
+        ready: asyncio.Barrier,
+        left: Iterator[int],
+        took: list[float],
     ) -> None:
-        address = self._addresses[number % len(self._addresses)]
         reader, writer = await asyncio.open_connection(
             address.hostname, address.port, limit=_PAGE_BYTES
         )
+        await self._answer(next(paths), reader, writer)
+        await ready.wait()
         for _ in left:
+            if self._pause_s:
+                await asyncio.sleep(random.uniform(0, 2 * self._pause_s))  # noqa: S311 - no secret
             begun = perf_counter()
-            writer.write(f"GET {next(paths)} {self._head}".encode())
-            status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            if status != "HTTP/1.1 200 OK":
-                raise RuntimeError(f"the API answered {status}")
-            length = dict(header.lower().partition(": ")[::2] for header in headers)
-            await reader.readexactly(int(length["content-length"]))
+            await self._answer(next(paths), reader, writer)
             took.append(perf_counter() - begun)
         writer.close()
+
+    async def _answer(
+        self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(f"GET {path} {self._head}".encode())
+        status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        if status != "HTTP/1.1 200 OK":
+            raise RuntimeError(f"the API answered {status}")
+        length = dict(header.lower().partition(": ")[::2] for header in headers)
+        await reader.readexactly(int(length["content-length"]))
