@@ -61,7 +61,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench.api", description=__doc__)
     parser.add_argument("--cases", type=int, default=200_000, help="default 200,000")
     parser.add_argument("--clients", type=int, default=50, help="at once (default 50)")
-    parser.add_argument("--pause", type=float, default=0.1, help="seconds of those that pause")
+    parser.add_argument(
+        "--pause", type=float, default=0.2, help="seconds of those that pause (default 0.2)"
+    )
     parser.add_argument("--requests", type=int, default=3000, help="of each kind (default 3,000)")
     parser.add_argument("--limit", type=int, default=50, help="cases of a page (default 50)")
     parser.add_argument("--replicas", type=int, default=2, help="processes of the API (default 2)")

@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from threading import Lock
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -79,6 +79,27 @@ def insert_once(session: Session, row: SQLModel) -> bool:
     statement = _insert(session, type(row)).values(**row.model_dump())
     counted = statement.execution_options(preserve_rowcount=True)
     return session.connection().execute(counted).rowcount == 1
+
+
+def insert_each_once(session: Session, rows: Sequence[SQLModel]) -> list[bool]:
+    """Insert rows of one table as ``insert_once`` does, in one go; of each if it was inserted.
+
+    The table's key is one column. Of several rows with one key the first may be inserted.
+    """
+    if not rows:
+        return []
+    table = type(rows[0])
+    (key,) = inspect(table).primary_key
+    returned = session.connection().execute(
+        _insert(session, table).returning(key), [row.model_dump() for row in rows]
+    )
+    fresh = set(returned.scalars())
+    inserted = []
+    for row in rows:
+        value = getattr(row, key.name)
+        inserted.append(value in fresh)
+        fresh.discard(value)
+    return inserted
 
 
 def insert_all_once(

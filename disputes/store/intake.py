@@ -2,19 +2,25 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from disputes.errors import Conflict
-from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.engine import Store, insert_each_once, insert_once, wire_now
 from disputes.store.rejected import RejectedBook
 from disputes.store.reports import ReportBook
 from disputes.store.tables import IntakeRow, MerchantMonthRow
 
 #: What was known of a line when it came.
 Seen = Literal["new", "pending", "delivered"]
+_DELIVERED = (
+    update(IntakeRow)
+    .where(col(IntakeRow.event_id) == bindparam("delivered_id"))
+    .values(state="delivered")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +87,16 @@ class IntakeBook:
         # In one order everywhere, so that two intakes never wait for each other.
         order = sorted(range(len(lines)), key=lambda place: lines[place].event_id)
         with self._store.write() as session:
-            seen = {place: self._begin(session, lines[place]) for place in order}
+            now = wire_now(session)
+            rows = [_row(lines[place], now) for place in order]
+            fresh = insert_each_once(session, rows)
+            seen: dict[int, Seen | Conflict] = {
+                place: "new" if new else self._seen(session, lines[place])
+                for place, new in zip(order, fresh, strict=True)
+            }
         return [seen[place] for place in range(len(lines))]
 
-    def _begin(self, session: Session, line: LineKey) -> Seen | Conflict:
-        row = IntakeRow(
-            event_id=line.event_id,
-            sha256=line.sha256,
-            type=line.type,
-            dispute_id=line.dispute_id,
-            seen_at=wire_now(session),
-        )
-        if insert_once(session, row):
-            return "new"
+    def _seen(self, session: Session, line: LineKey) -> Seen | Conflict:
         seen = session.get_one(IntakeRow, line.event_id)
         if seen.sha256 == line.sha256:
             return "delivered" if seen.state == "delivered" else "pending"
@@ -114,14 +117,25 @@ class IntakeBook:
         # In one order everywhere, as above; lines of one month stay in theirs.
         order = sorted(range(len(months)), key=lambda place: _key(months[place]))
         with self._store.write() as session:
-            _mark(session, sorted(month.event_id for month in months))
+            _mark(session, [month.event_id for month in months])
             replaced = {place: _replace(session, months[place]) for place in order}
         return [replaced[place] for place in range(len(months))]
 
 
+def _row(line: LineKey, now: datetime) -> IntakeRow:
+    return IntakeRow(
+        event_id=line.event_id,
+        sha256=line.sha256,
+        type=line.type,
+        dispute_id=line.dispute_id,
+        seen_at=now,
+    )
+
+
 def _mark(session: Session, event_ids: Sequence[str]) -> None:
-    rows = update(IntakeRow).where(col(IntakeRow.event_id).in_(event_ids))
-    session.execute(rows.values(state="delivered"))
+    # In one order everywhere, as above.
+    ids = [{"delivered_id": event_id} for event_id in sorted(event_ids)]
+    session.connection().execute(_DELIVERED, ids)
 
 
 def _replace(session: Session, month: MerchantMonthRow) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
 
 from sqlmodel import Session, col, select
 
@@ -12,7 +14,7 @@ from disputes.operations import Plan
 from disputes.ports import CaseFile
 from disputes.status import CaseStatus
 from disputes.store import placeholders
-from disputes.store.engine import Store, insert_once, wire_now
+from disputes.store.engine import Store, insert_each_once, wire_now
 from disputes.store.projection import append, lock_case, project, stored_events
 from disputes.store.tables import Claim, OperationRow
 from disputes.vocabulary import OperationState
@@ -44,7 +46,13 @@ class SqlRegister:
         # In one order everywhere, so that two callers never wait for each other.
         order = sorted(range(len(claims)), key=lambda place: claims[place][0])
         with self._store.write() as session:
-            taken = {place: _claim(session, *claims[place]) for place in order}
+            now = wire_now(session)
+            rows = [_claim(*claims[place], now) for place in order]
+            fresh = insert_each_once(session, rows)
+            taken = {
+                place: new or _held(session, row)
+                for place, row, new in zip(order, rows, fresh, strict=True)
+            }
         return [taken[place] for place in range(len(claims))]
 
     def load(self, case_id: str) -> CaseFile:
@@ -83,20 +91,17 @@ class SqlRegister:
                 project(session, row)
 
 
-def _claim(session: Session, workflow_id: str, content: str) -> bool | Conflict:
-    row = Claim(
-        workflow_id=workflow_id,
-        sha256=sha256(content),
-        content=content,
-        claimed_at=wire_now(session),
-    )
-    if insert_once(session, row):
-        return True
-    holder = session.get_one(Claim, workflow_id)
+def _claim(workflow_id: str, content: str, now: datetime) -> Claim:
+    return Claim(workflow_id=workflow_id, sha256=sha256(content), content=content, claimed_at=now)
+
+
+def _held(session: Session, row: Claim) -> Literal[False] | Conflict:
+    """What to say of an id that was taken before: by the same content, or by other."""
+    holder = session.get_one(Claim, row.workflow_id)
     if holder.sha256 == row.sha256:
         return False
-    fields = differing(_object(holder.content), _object(content))
-    return Conflict(workflow_id.partition("/")[0], fields or ["input"])
+    fields = differing(_object(holder.content), _object(row.content))
+    return Conflict(row.workflow_id.partition("/")[0], fields or ["input"])
 
 
 def _unfinished(session: Session, case_id: str) -> tuple[Plan, ...]:

@@ -49,6 +49,14 @@ def test_claims_are_taken_together_and_each_gets_its_own_answer(scene: Scene) ->
     assert other.fields == ("a",)
 
 
+def test_of_two_claims_of_one_id_in_one_go_the_first_has_it(scene: Scene) -> None:
+    claims = [("dispute/2", "{}"), ("dispute/1", '{"a":1}'), ("dispute/1", '{"a":2}')]
+    two, first, second = scene.register.claim_all(claims)
+    assert (two, first) == (True, True)
+    assert isinstance(second, Conflict)
+    assert scene.register.claim("dispute/1", '{"a":1}') is False
+
+
 def test_many_intakes_at_once_neither_wait_for_ever_nor_note_a_line_twice(scene: Scene) -> None:
     """Each sends the same lines in another order."""
     book = IntakeBook(scene.store)
@@ -56,8 +64,11 @@ def test_many_intakes_at_once_neither_wait_for_ever_nor_note_a_line_twice(scene:
     orders = [lines, lines[::-1], lines[20:] + lines[:20], lines[::2] + lines[1::2]]
     with ThreadPoolExecutor(4) as threads:
         seen = [one for told in threads.map(book.begin_all, orders) for one in told]
-    assert seen.count("new") == 40
-    assert seen.count("pending") == 120
+        assert seen.count("new") == 40
+        assert seen.count("pending") == 120
+        ids = [[line.event_id for line in order] for order in orders]
+        list(threads.map(lambda order: book.delivered(*order), ids))
+    assert len(book.delivered_of(ids[0])) == 40
 
 
 def test_the_month_that_is_told_last_holds(scene: Scene) -> None:
