@@ -75,9 +75,11 @@ class CasePage:
 
 _Value = datetime | int | None
 _Row = tuple[str, _Value, str | None]
-#: The parts of the lists: no index of SQLite has the cases without a deadline last.
-_Part = Literal["dated", "undated", "updated_at", "amount"]
+#: The parts of the lists: no index of SQLite has the cases without a deadline last. A few that were
+#: found by their ids need no index for their order: they are one part.
+_Part = Literal["found", "dated", "undated", "updated_at", "amount"]
 _COLUMNS = {
+    "found": _due,
     "dated": _due,
     "undated": _due,
     "updated_at": col(CaseRow.updated_at),
@@ -119,6 +121,8 @@ def _parts(wanted: CaseFilter) -> tuple[_Part, ...]:
         return ("dated",)
     if wanted.after is not None and wanted.after.value is None:
         return ("undated",)
+    if wanted.q and wanted.after is None:
+        return ("found",)
     return ("dated", "undated")
 
 
@@ -144,10 +148,12 @@ def _rows(
 def _question(part: _Part, narrowed: tuple[str, ...], *, onward: bool) -> Select[*_Row]:
     """The question for a part of a list, put together once: that takes longer than its answer."""
     column = _COLUMNS[part]
-    rising = part in {"dated", "undated"}
+    rising = part in {"found", "dated", "undated"}
     order = (column, _case_id) if rising else (column.desc(), _case_id.desc())
     conditions = [col(CaseRow.status_json).is_not(None), *(_CONDITIONS[it] for it in narrowed)]
-    if rising:
+    if part == "found":
+        order = (_due.is_(None), *order)
+    elif rising:
         conditions.append(_due.is_(None) if part == "undated" else _due.is_not(None))
     if onward and part == "undated":
         conditions.append(_case_id > bindparam("after_id"))

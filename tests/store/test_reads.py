@@ -1,5 +1,6 @@
 """Lists, statements and the intake's memory."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from disputes.errors import Conflict
 from disputes.events import Assigned
 from disputes.ledger import Account
 from disputes.messages import Assign
+from disputes.status import CaseStatus
 from disputes.store.intake import IntakeBook
 from disputes.store.listing import CaseFilter
 from disputes.store.reconciliation import SqlReconciliationBook
@@ -55,6 +57,23 @@ def test_cases_are_found_by_what_one_knows_of_them(
     scene: Scene, wanted: CaseFilter, found: list[str]
 ) -> None:
     assert _ids(scene, wanted) == found
+
+
+@pytest.mark.usefixtures("three")
+def test_a_search_goes_on_page_by_page_those_without_a_deadline_last(scene: Scene) -> None:
+    with scene.store.write() as session:
+        undated = "UPDATE dispute_case SET next_deadline = NULL WHERE case_id = 'ann-1'"
+        session.connection().execute(text(undated))
+    found = []
+    wanted = CaseFilter(q="13.1", limit=1)
+    while True:
+        page = scene.reads.page(wanted)
+        found += [CaseStatus.model_validate_json(status).dispute_id for status in page.statuses]
+        if page.next is None:
+            break
+        wanted = replace(wanted, after=page.next)
+    assert found == ["won-1", "ann-1"]
+    assert _ids(scene, CaseFilter(q="13.1")) == found
 
 
 def test_a_status_is_what_the_case_itself_would_say(scene: Scene, three: list[Dispute]) -> None:
