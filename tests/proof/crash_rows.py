@@ -203,6 +203,25 @@ async def _rebill(case: Case) -> None:
     await case.request_rebill()
 
 
+async def _inquired(case: Case) -> None:
+    case.notice |= {"stage": "inquiry"}
+    await case.open()
+
+    def payment_known() -> bool:
+        events = Reads(case.engine.store).events(case.id)
+        return any(event.body.kind == "payment_known" for event in events)
+
+    await until(payment_known, within_s=PATIENCE_S)
+
+
+async def _refund(case: Case) -> None:
+    await case.update("resolve_by_refund", {"requested_by": "ana"})
+
+
+async def _escalate(case: Case) -> None:
+    await case.event("escalated")
+
+
 _WRITE = (Step.BEFORE_SETTLE, Step.AFTER_SETTLE)
 
 ROWS = {
@@ -218,9 +237,19 @@ ROWS = {
     "give_back": Row(
         _rebilled, _win, "won", "CB RB CR RF", _lose, ("lost", "CB RB CR RF CR"), PaymentType.RF
     ),
+    # The chargeback comes all the same: never both.
+    "inquiry_refund": Row(
+        prepare=_inquired,
+        strike=_refund,
+        status="deflected",
+        types="RF",
+        follow=_escalate,
+        then=("collecting", "RF"),
+        payment_type=PaymentType.RF,
+    ),
 }
 
 
 def purpose_of(operation: str) -> str:
-    """The purpose of a row's operation; a part of a reinstatement is one too."""
-    return operation.removesuffix("_part")
+    """The purpose of a row's operation, whatever else its name tells."""
+    return operation.removesuffix("_part").removeprefix("inquiry_")
