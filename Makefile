@@ -40,11 +40,13 @@ check: setup ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: setup ## measure lifecycles, operations and the cost of open cases
+bench: setup ## measure lifecycles, operations, the cost of open cases, and the doors
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.operations
 	$(BIN)/python -m bench.open --sizes 300,1000
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.webhooks
+	$(BIN)/python -m bench.api --cases 20000 --requests 1000
 
 # How long the simulated cases may take, in minutes.
 PROOF_MINUTES ?= 30

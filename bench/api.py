@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _replica(url: str, folder: Path) -> Iterator[tuple[str, int]]:
+def replica(url: str, folder: Path, **settings: str) -> Iterator[tuple[str, int]]:
     """The API as its command serves it; gives its address and its process."""
     key = ApiKey(
         name="bench", roles=frozenset({Role.VIEWER}), sha256=sha256(_SECRET), per_minute=1_000_000
@@ -80,7 +80,7 @@ def _replica(url: str, folder: Path) -> Iterator[tuple[str, int]]:
     file = folder / "api-keys.toml"
     file.write_text(entry_of(key))
     env = {name: value for name, value in os.environ.items() if not name.startswith("DISPUTES_")}
-    env |= {"DISPUTES_DATABASE_URL": url, "DISPUTES_API_KEYS_FILE": str(file)}
+    env |= {"DISPUTES_DATABASE_URL": url, "DISPUTES_API_KEYS_FILE": str(file), **settings}
     command = [sys.executable, "-m", "starter.cli", "api", "--port", "0"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         try:
@@ -98,7 +98,7 @@ def _measured(name: str, url: str, asked: argparse.Namespace, folder: Path) -> I
     store.close()
     note(f"{name}: {asked.cases:,} cases written in {perf_counter() - begun:.0f} s")
     with ExitStack() as exits:
-        replicas = [exits.enter_context(_replica(url, folder)) for _ in range(asked.replicas)]
+        replicas = [exits.enter_context(replica(url, folder)) for _ in range(asked.replicas)]
         addresses, processes = zip(*replicas, strict=True)
         for read in _READS:
             for clients, pause in ((1, 0.0), (asked.clients, asked.pause), (asked.clients, 0.0)):

@@ -186,7 +186,7 @@ def _write(feed: Path, size: int) -> None:
             out.write(block)
 
 
-def _write_mixed(feed: Path, lines: int) -> None:
+def write_mixed(feed: Path, lines: int) -> None:
     """A feed of so many lines; two of five repeat one that came before, however long ago."""
     chance = random.Random(1)  # noqa: S311 - the same feed each time
     new = 0
@@ -218,7 +218,7 @@ async def _measure(asked: argparse.Namespace, folder: Path, server: TemporalServ
         peak, seconds = await _peak(env, feed)
         rows.append((f"peak MB, feed of {megabytes} MB ({seconds:.0f} s)", f"{peak:.0f}"))
     feed = folder / "mixed.jsonl"
-    await asyncio.to_thread(_write_mixed, feed, asked.mixed)
+    await asyncio.to_thread(write_mixed, feed, asked.mixed)
     peak, seconds = await _peak(env, feed)
     rate = f"{asked.mixed / seconds:.0f}"
     rows.append((f"lines/s, {asked.mixed:,} with 40 % repeats (peak {peak:.0f} MB)", rate))
