@@ -26,7 +26,7 @@ from workflows.ids import (
 )
 
 _LOOK_EVERY_S = 0.1
-_PATIENCE_S = 120.0
+_PATIENCE_S = 600.0
 _TOLD_EVERY = 1000
 
 
