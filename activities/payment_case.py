@@ -10,10 +10,11 @@ from activities.beating import beating
 from activities.refusals import ended_by
 from disputes.authorization import Authorization
 from disputes.decode import canonical_of
-from disputes.errors import Conflict, Refusal
+from disputes.errors import Conflict, InvalidMessage, Refusal
 from disputes.lifecycle import fold
 from disputes.messages import Booking, Consent, RequestRebill
 from disputes.money import Money
+from disputes.notice import DisputeNotice
 from disputes.operations import merchant_transaction_id
 from disputes.orders import Order
 from disputes.payment_steps import (
@@ -30,7 +31,7 @@ from disputes.payment_steps import (
 )
 from disputes.payment_terms import AuthorizationTerms, OrderTerms
 from disputes.ports import Notices, PaymentNews, PaymentRegister, Register
-from disputes.requests import OrderRequest, PreAuthorization
+from disputes.requests import OrderRequest, PreAuthorization, RebillRequest
 from disputes.vocabulary import Purpose
 
 _REQUEST: TypeAdapter[OrderRequest] = TypeAdapter(OrderRequest)
@@ -137,7 +138,8 @@ class PaymentCaseActivities:
     async def request_case_rebill(self, rebill: CaseRebill) -> CaseRebillOutcome:
         """Have a dispute's case charge its shopper again, by the rules of the case.
 
-        Raises ``ApplicationError`` of the refusal's type.
+        Raises ``ApplicationError`` of the refusal's type: the dispute may be on another payment
+        than the request names.
         """
         request = rebill.request
         command = RequestRebill(
@@ -149,6 +151,7 @@ class PaymentCaseActivities:
         )
         refusal: Refusal | None = None
         try:
+            await asyncio.to_thread(self._check_dispute, request)
             async with beating():
                 answer = await self._news.rebill(
                     request.dispute_id or "", command, f"rebill-{request.rebill_id}"
@@ -158,6 +161,15 @@ class PaymentCaseActivities:
         except Refusal as refused:
             refusal = refused
         raise ended_by(refusal)
+
+    def _check_dispute(self, request: RebillRequest) -> None:
+        # The case charges the payment that it is about, whatever else the request names.
+        claimed = self._register.load(request.dispute_id or "").claimed
+        if claimed is None:
+            return
+        notice = DisputeNotice.model_validate_json(claimed)
+        if (notice.merchant_id, notice.payment_id) != (request.merchant_id, request.payment_id):
+            raise InvalidMessage({"dispute_id": "is no dispute of this merchant's on this payment"})
 
     @activity.defn
     def case_rebill(self, rebill: CaseRebill) -> CaseRebillOutcome:

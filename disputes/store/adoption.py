@@ -176,7 +176,11 @@ def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
 
     An entry that was told of without its key is the one of which nobody could say whether it was
     booked, or that a person has settled already: taken for another's, its money would move twice.
+    One that hangs under nothing either (a PA, DB or CD) says nothing of whose it is: it may be any
+    shopper's of the same amount.
     """
+    if entry.merchant_transaction_id is None and entry.referenced_id is None:
+        return None
     own = select(OperationRow).where(
         OperationRow.payment_type == entry.payment_type.value,
         col(OperationRow.gateway_id).is_(None),

@@ -289,7 +289,12 @@ def _take_entry(session: Session, row: OperationRow, gateway_id: str | None) -> 
 
 
 def _told_of(session: Session, row: OperationRow) -> str | None:
-    """The entry that was told of since, without saying whose it is: a notification names no key."""
+    """The entry that was told of since, without saying whose it is: a notification names no key.
+
+    None for what hangs under nothing: any shopper's of the same amount would do.
+    """
+    if row.referenced_id is None:
+        return None
     alike = select(OperationRow.gateway_id).where(
         col(OperationRow.key).startswith(ADOPTED),
         OperationRow.payment_type == row.payment_type,

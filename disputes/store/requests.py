@@ -1,7 +1,7 @@
 """Requests that came with an ``Idempotency-Key``: each is carried out once, on every replica."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import col, delete
 
@@ -11,6 +11,8 @@ from disputes.store.tables import ApiRequestRow
 
 #: How long a key stands for its request (contract, HTTP).
 KEPT = timedelta(hours=24)
+#: The body of a row without a status whose request was refused, at its moment.
+_REFUSED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,29 @@ class Answer:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request that may be carried out.
+
+    Attributes:
+        answer: what it was answered, if it was carried out already.
+        refused_at: when it was refused last, wire time: what follows is another attempt.
+    """
+
+    answer: Answer | None = None
+    refused_at: datetime | None = None
+
+
 class RequestBook:
     """The requests of the last 24 hours."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def begin(self, name: RequestName, sha256: str) -> Answer | None:
+    def begin(self, name: RequestName, sha256: str) -> Begun:
         """Note a request before it is carried out; gives its answer if it was already.
 
-        ``None`` also for one that was begun and whose answer is not known: it is carried out again,
+        No answer also of one that was begun and whose answer is not known: it is carried out again,
         and whoever carries it out knows it by its id.
 
         Args:
@@ -60,11 +75,25 @@ class RequestBook:
                 at=now,
             )
             if insert_once(session, row):
-                return None
+                return Begun()
             known = session.get_one(ApiRequestRow, _key(name))
         if known.sha256 != sha256:
             raise Conflict("the Idempotency-Key", ["path or content"])
-        return Answer(known.status, known.body or "") if known.status is not None else None
+        if known.status is not None:
+            return Begun(answer=Answer(known.status, known.body or ""))
+        return Begun(refused_at=_refused_at(known))
+
+    def refused(self, name: RequestName, attempt: Begun) -> None:
+        """Note that an attempt was refused, so that the next one is another.
+
+        Of several at once that were refused together the first is noted.
+        """
+        with self._store.write() as session:
+            row = session.get(ApiRequestRow, _key(name), with_for_update=True)
+            open_yet = row is not None and row.status is None
+            if row is not None and open_yet and _refused_at(row) == attempt.refused_at:
+                row.body, row.at = _REFUSED, wire_now(session)
+                session.add(row)
 
     def end(self, name: RequestName, answer: Answer) -> None:
         """Keep the answer of a request that was carried out."""
@@ -73,6 +102,10 @@ class RequestBook:
             if row is not None:
                 row.status, row.body = answer.status, answer.body
                 session.add(row)
+
+
+def _refused_at(row: ApiRequestRow) -> datetime | None:
+    return row.at if row.status is None and row.body == _REFUSED else None
 
 
 def _key(name: RequestName) -> tuple[str, str, str]:

@@ -341,7 +341,8 @@ class RejectedLineRow(SQLModel, table=True):
 class ApiRequestRow(SQLModel, table=True):
     """A request that came with an ``Idempotency-Key``, and its answer once it was carried out.
 
-    ``key_name``: of the API key; ``sha256``: of path and content; ``at``: wire time.
+    ``key_name``: of the API key; ``sha256``: of path and content; ``at``: wire time at which it
+    came, or was refused: then it has an empty ``body`` and no ``status``.
     """
 
     __tablename__ = "api_request"

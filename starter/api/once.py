@@ -1,13 +1,14 @@
 """Requests with an ``Idempotency-Key`` are carried out once, on whatever replica they arrive.
 
-Kept is what succeeded. A refusal changed nothing: the same request may be right later. An answer
-that nobody heard (503, or one that says itself that it is to be asked for again) is found by asking
-again: the case knows its updates by their ids.
+Kept is what succeeded. A refusal changed nothing: the same request may be right later, and is
+another attempt then, for Temporal keeps what it refused an update with. An answer that nobody heard
+(503, or one that says itself that it is to be asked for again) is found by asking again: the case
+knows its updates by their ids.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Header, Request
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
 from disputes.decode import canonical, sha256
+from disputes.errors import Refusal
 from disputes.store.requests import Answer, RequestName
 from starter.api.keys import ApiKey
 from starter.api.office import office_of
@@ -40,7 +42,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Command:
     """A request that changes something.
 
@@ -55,22 +57,31 @@ class Command:
     key: ApiKey
     idempotency_key: str | None
     content: BaseModel
+    _attempt: tuple[str, ...] = field(default=(), init=False)
 
     @property
     def id(self) -> str | None:
-        """What a case knows it by: the caller's key, told apart by API key and route."""
+        """What a case knows it by, while it is carried out by ``once``.
+
+        The caller's key, told apart by API key, route, content, and what was refused before: a key
+        that comes again after a day with other content is another command.
+        """
         return self.id_for()
 
     def id_for(self, *parts: str) -> str | None:
         """The same of a part of the request, such as one case of several."""
-        if self.idempotency_key is None:
-            return None
-        known_by = [self.key.name, self._route, self.idempotency_key, *parts]
-        return f"http-{sha256(canonical(known_by))[:40]}"
+        known_by = self._known_by(*self._attempt, *parts)
+        return known_by and f"http-{known_by}"
 
     def own_id(self, prefix: str) -> str | None:
         """An id for what the request makes, where it names none: the same whenever repeated."""
-        return self.id and f"{prefix}-{self.id.removeprefix('http-')}"
+        known_by = self._known_by()
+        return known_by and f"{prefix}-{known_by}"
+
+    def _known_by(self, *parts: str) -> str | None:
+        if self.idempotency_key is None:
+            return None
+        return sha256(canonical([self.key.name, self._route, self.idempotency_key, *parts]))[:40]
 
     @property
     def _route(self) -> str:
@@ -86,12 +97,19 @@ class Command:
             return await work()
         book = office_of(self.request).requests
         known_by = RequestName(self.key.name, self.idempotency_key, self._route)
-        content = canonical([self.request.url.path, name, self.content.model_dump(mode="json")])
-        known = await asyncio.to_thread(book.begin, known_by, sha256(content))
-        if known is not None:
+        told = canonical([self.request.url.path, name, self.content.model_dump(mode="json")])
+        content = sha256(told)
+        begun = await asyncio.to_thread(book.begin, known_by, content)
+        if begun.answer is not None:
             replayed = {"Idempotency-Replayed": "true"}
-            return Response(known.body, known.status, replayed, media_type=_JSON)
-        response = await work()
+            return Response(begun.answer.body, begun.answer.status, replayed, media_type=_JSON)
+        refused_at = begun.refused_at
+        self._attempt = (content, refused_at.isoformat()) if refused_at else (content,)
+        try:
+            response = await work()
+        except Refusal:
+            await asyncio.to_thread(book.refused, known_by, begun)
+            raise
         if AGAIN.keys() & response.headers.keys():
             return response
         answer = Answer(response.status_code, bytes(response.body).decode())

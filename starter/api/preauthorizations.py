@@ -160,8 +160,13 @@ def _add(route: _Route) -> None:
     async def command(
         request: Request, key: Analyst, payment_id: GatewayId, idempotency: IdempotencyKey = None
     ) -> Response:
-        content = message(route.model, signed(await read_object(request), key, "requested_by"))
-        asked = Command(request, key, idempotency, content)
+        given = signed(await read_object(request), key, "requested_by")
+        asked = Command(request, key, idempotency, message(route.model, given))
+        own = asked.own_id("K")
+        if own and "request_id" in route.model.model_fields and given.get("request_id") is None:
+            # Temporal forgets an update's id when a long story goes on in a new run.
+            content = message(route.model, {**given, "request_id": own})
+            asked = Command(request, key, idempotency, content)
         return await own_payments.give(asked, _KIND, payment_id, route.name)
 
     router.post(

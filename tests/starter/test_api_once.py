@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from disputes.store.requests import KEPT
 from tests.support.api import Api, run_api
 from tests.support.engine import Engine
+from tests.workflows.payment_hands import PreAuth, eur, fresh_id
 
 Json = dict[str, Any]
 
@@ -105,6 +107,29 @@ async def test_a_refusal_is_not_kept_for_nothing_was_done(
     assert (refused.status_code, done.status_code) == (409, 200)
 
 
+async def test_what_a_running_payment_refused_may_be_right_later(
+    replicas: tuple[Api, Api], engine: Engine
+) -> None:
+    """Refused as it is carried out, too: Temporal keeps that for the update's id."""
+    payment_id = fresh_id()
+    await engine.sandbox.payment(payment_id, "92.00", "EUR", "PA")
+    ann = await replicas[0].as_("ann")
+    opened = await ann.post("/v1/preauthorizations", json=PreAuth.request(payment_id))
+    assert opened.status_code == 201
+    path, once = f"/v1/preauthorizations/{payment_id}", {"Idempotency-Key": payment_id}
+
+    async def capture(api: Api) -> httpx.Response:
+        client = await api.as_("ann")
+        return await client.post(f"{path}/capture", json={"amount": eur("100.00")}, headers=once)
+
+    assert {(await capture(api)).status_code for api in replicas} == {422}
+    await ann.post(f"{path}/increase", json={"amount": eur("8.00")})
+    done = [await capture(api) for api in replicas]
+    assert [answer.status_code for answer in done] == [200, 200]
+    assert done[0].json() == done[1].json()
+    assert done[0].json()["operation"]["amount"] == "100.00"
+
+
 async def test_an_answer_that_was_lost_is_found_by_asking_again(
     replicas: tuple[Api, Api], engine: Engine
 ) -> None:
@@ -134,3 +159,5 @@ async def test_a_key_stands_for_a_day(replicas: tuple[Api, Api], engine: Engine)
         session.connection().execute(older, {"age": age, "key": f"{path}-old"})
     done = await ann.post(f"{path}/assignment", json={"assignee": "ann"}, headers=once)
     assert done.status_code == 200
+    shown = await (await replicas[0].as_("eve")).get(f"{path}?live=true")
+    assert shown.json()["assignee"] == "ann"

@@ -5,8 +5,12 @@ import pytest
 from disputes.events import PaymentKnown
 from disputes.ledger import Account
 from disputes.operations import GatewayEntry
+from disputes.store.payment_register import SqlPaymentRegister
+from disputes.store.records import by_gateway_id
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
+from tests.store.payments import Payments
 from tests.store.scene import START, Dispute, Scene, entry, new_id
+from tests.support.plans import own_plan
 
 
 def _with(dispute: Dispute, *more: GatewayEntry) -> Dispute:
@@ -273,4 +277,32 @@ def test_a_reversed_authorization_is_open_no_more(scene: Scene) -> None:
     reversed_ = entry(PaymentType.RV, None, authorized.gateway_id)
     scene.dispute("D-1", [authorized, reversed_, captured], 9200)
     assert scene.position(Account.MEMO_AUTH) == 0
+    assert scene.ledger.verify() == []
+
+
+@pytest.mark.parametrize("happened", [True, False])
+@pytest.mark.parametrize(
+    ("purpose", "payment_type"),
+    [(Purpose.AUTHORIZE, PaymentType.PA), (Purpose.GOODWILL, PaymentType.CD)],
+)
+def test_a_strangers_entry_of_the_same_amount_is_never_ours(
+    scene: Scene, purpose: Purpose, payment_type: PaymentType, *, happened: bool
+) -> None:
+    """What hangs under nothing and names no key may be anybody's: another merchant's, too."""
+    payments = Payments(scene)
+    plan = own_plan("payout", "P-1", purpose, 9200)
+    payments.sent(plan)
+    scene.book.settle(plan.key, OperationState.IN_DOUBT, at=START)
+    stranger = entry(payment_type, 9200)
+    scene.book.adopt_own("M-2", stranger.gateway_id, [stranger], START)
+    doubted = SqlPaymentRegister(scene.store).operation(plan.key)
+    assert doubted is not None
+    assert (doubted.state, doubted.gateway_id) == (OperationState.IN_DOUBT, None)
+    told = scene.book.resolve(plan.key, happened=happened, reason="seen in the portal", at=START)
+    state = OperationState.SETTLED if happened else OperationState.REFUSED
+    assert (told.state, told.gateway_id) == (state, None)
+    with scene.store.read() as session:
+        row = by_gateway_id(session, stranger.gateway_id)
+    assert row is not None
+    assert (row.merchant_id, row.owner) == ("M-2", None)
     assert scene.ledger.verify() == []

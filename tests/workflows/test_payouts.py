@@ -1,6 +1,6 @@
 """Payouts and rebills of a payment's own: by capability, within the guards, with four eyes."""
 
-from tests.support.engine import Engine
+from tests.support.engine import Engine, Json
 from tests.workflows.hands import CONSENT, Dispute, refused
 from tests.workflows.payment_hands import Payout, Rebill, Refund, eur, fresh_id
 
@@ -125,6 +125,19 @@ async def test_a_rebill_of_a_dispute_that_is_not_lost_is_refused_by_its_case(
     )
     kind, details = await refused(own.case.result())
     assert (kind, details["status"]) == ("IllegalTransition", "collecting")
+
+
+async def test_a_rebill_charges_no_other_payment_than_it_names(engine: Engine) -> None:
+    """Another shopper's dispute, or another merchant's, is named in vain."""
+    dispute = await Dispute.lost(engine)
+    assert await dispute.days_pass(2)
+    named: Json = {"reason": "unjustified_chargeback", "dispute_id": dispute.id, "consent": CONSENT}
+    elsewhere = await Rebill.asked(engine, **named)
+    foreign = await Rebill.asked(engine, dispute.payment, merchant_id="M-2", **named)
+    for own in (elsewhere, foreign):
+        kind, details = await refused(own.case.result())
+        assert (kind, list(details["fields"])) == ("InvalidMessage", ["dispute_id"])
+    assert await dispute.booked_types() == ["DB", "CB"]
 
 
 async def test_a_rebill_that_is_charged_back_is_a_case_of_its_own(engine: Engine) -> None:
