@@ -24,13 +24,9 @@ CARD = "4111 1111 1111 1111"
 async def api(
     engine_process: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Api]:
-    """An API with one key more that has few requests, and two of one merchant."""
-    more = (
-        key_of("slow", (Role.VIEWER,), per_minute=2),
-        key_of("shop", (Role.ANALYST, Role.BANK, Role.INTAKE), merchants=("M-1",)),
-        key_of("other", (Role.ANALYST, Role.BANK, Role.INTAKE), merchants=("M-2",)),
-    )
-    async with run_api(engine_process.env, tmp_path_factory.mktemp("api"), *more) as api:
+    """An API with one key more that has few requests."""
+    slow = key_of("slow", (Role.VIEWER,), per_minute=2)
+    async with run_api(engine_process.env, tmp_path_factory.mktemp("api"), slow) as api:
         yield api
 
 
@@ -89,27 +85,6 @@ async def test_a_key_that_knocks_too_often_is_told_when_to_come_again(api: Api) 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     _is_problem(answers[-1], 429, "TooManyRequests")
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
-
-
-async def test_other_merchants_cases_do_not_exist(api: Api, engine: Engine) -> None:
-    notice = await engine.notice()
-    path = f"/v1/disputes/{notice['dispute_id']}"
-    shop, other = await api.as_("shop"), await api.as_("other")
-    _is_problem(await other.post("/v1/disputes", json=notice), 404, "NotFound")
-    assert (await shop.post("/v1/disputes", json=notice)).status_code == 201
-    await engine.settled(engine.handle(notice["dispute_id"]), 1)
-    assert (await shop.get(path)).status_code == 200
-    for tail in ("", "/timeline", "/events", "?live=true"):
-        _is_problem(await other.get(path + tail), 404, "NotFound")
-    ruling = {"ruling_id": "R", "outcome": "merchant_won", "decided_at": notice["received_at"]}
-    for tail, content in (("/notes", {"text": "x"}), ("/rulings", ruling), ("/consequences", {})):
-        _is_problem(await other.post(path + tail, json=content), 404, "NotFound")
-    _is_problem(await other.get(f"/v1/payments/{notice['payment_id']}"), 404, "NotFound")
-    for route in ("/v1/disputes?limit=500", "/v1/operations", "/v1/approvals"):
-        assert (await other.get(route)).json()["items"] == []
-    assert (await other.get("/v1/ledger/entries")).text == ""
-    assert (await shop.get("/v1/ledger/entries")).text != ""
-    _is_problem(await other.post("/v1/disputes/feed", content=b""), 403, "Forbidden")
 
 
 @pytest.mark.parametrize(
