@@ -116,6 +116,36 @@ async def test_what_cannot_be_read_is_refused_with_the_field_and_never_the_value
     assert "somebody" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("charset", "status", "kind"),
+    [
+        (None, 422, "InvalidMessage"),
+        ("utf-8", 422, "InvalidMessage"),
+        ("utf-7", 422, "InvalidMessage"),
+        ("raw_unicode_escape", 422, "InvalidMessage"),
+        ("undefined", 400, "MalformedForm"),
+    ],
+)
+async def test_evidence_that_is_no_text_is_refused_before_it_gets_an_id(
+    api: Api, charset: str | None, status: int, kind: str
+) -> None:
+    """Half of a pair (U+D83D), in JSON, and in forms that say to be written in a strange way."""
+    client = await api.as_("ann")
+    content, media_type = rb'{"evidence_type": "invoice", "text": "\ud83d"}', "application/json"
+    if charset:
+        # Whatever the charset, one of the two is no field's name.
+        parts = (("evidence_type", "invoice"), ("+2AA-", "x"), (r"\ud83d", "x"))
+        form = "".join(
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in parts
+        )
+        content = f"{form}--x--\r\n".encode()
+        media_type = f"multipart/form-data; boundary=x; charset={charset}"
+    headers = {"content-type": media_type}
+    answer = await client.post("/v1/disputes/D-1/evidence", content=content, headers=headers)
+    _is_problem(answer, status, kind)
+
+
 async def test_a_body_that_says_nothing_of_its_length_is_bounded_too(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b'{"text": "'
