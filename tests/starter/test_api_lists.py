@@ -155,6 +155,12 @@ async def test_a_place_that_no_list_gave_is_refused_by_name(shelf: tuple[Store, 
         assert (answer.status_code, list(answer.json()["fields"])) == (422, [field]), path
 
 
+async def test_a_notice_to_go_on_after_is_a_printable_word(shelf: tuple[Store, Api]) -> None:
+    _, api = shelf
+    answer = await (await api.as_("eve")).get("/v1/notices", params={"after": "\0"})
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["after"])
+
+
 async def _events(answer: httpx.Response, count: int) -> list[Json]:
     found: list[Json] = []
     event: Json = {}
