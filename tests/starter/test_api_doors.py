@@ -99,7 +99,6 @@ async def test_a_key_that_knocks_too_often_is_told_when_to_come_again(api: Api) 
         (b"[]", 422, "InvalidMessage", "one JSON object"),
         (b'{"text": 5}', 422, "InvalidMessage", "text"),
         (b'{"text": "a", "txet": "b"}', 422, "InvalidMessage", "txet"),
-        (b'{"text": "a", "author": "somebody"}', 422, "InvalidMessage", "name of the API key"),
         (f'{{"text": "card {CARD}"}}'.encode(), 422, "InvalidMessage", "card number"),
         (b'{"text": "' + b"a" * MAX_BODY_BYTES + b'"}', 413, "TooLarge", "bytes"),
     ],
@@ -113,7 +112,6 @@ async def test_what_cannot_be_read_is_refused_with_the_field_and_never_the_value
     told = _is_problem(answer, status, kind)
     assert said in told["detail"]
     assert CARD not in answer.text
-    assert "somebody" not in answer.text
 
 
 @pytest.mark.parametrize(
