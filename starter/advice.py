@@ -25,7 +25,7 @@ ADVICE = {
     "gateway_unreachable": "the gateway does not answer; the case asks again by itself",
     "give_back_due": "money rebilled is owed back to the shopper",
     "money_held": "another operation on the payment is under way; the case waits for it",
-    "not_mirrored": "the gateway does not show what the bank did: ask the acquirer",
+    "not_mirrored": "the gateway does not show what the bank did: the operation's reason says why",
     "notice_missing": "facts came but no notice: ask the bank for it",
     "operation_in_doubt": "find out at the gateway, then `disputes resolve`",
     "other_amount": "the gateway booked another amount than was asked: ask the acquirer",

@@ -121,7 +121,7 @@ def refusal(
         return "it is a step of a dispute: name the dispute"
     match plan.purpose:
         case Purpose.BOOK:
-            return _book(session, plan)
+            return _book(session, payment, plan)
         case Purpose.REBILL:
             return _rebill(case, payment, plan)
         case Purpose.GIVE_BACK:
@@ -132,7 +132,10 @@ def refusal(
             return None
 
 
-def _book(session: Session, plan: Plan) -> str | None:
+def _book(session: Session, payment: PaymentRow, plan: Plan) -> str | None:
+    strange = payment_guards.anothers(payment, plan)
+    if strange is not None:
+        return strange
     booked = select(OperationRow).where(
         OperationRow.payment_id == plan.payment_id,
         OperationRow.payment_type == PaymentType.CB,
@@ -152,6 +155,9 @@ def _rebill(case: Case, payment: PaymentRow, plan: Plan) -> str | None:
         return "payment_history_unknown: the gateway has not told what became of this payment"
     if payment.entry_type != PaymentType.DB:
         return "only a DB can be rebilled: make a new DB by registration instead"
+    strange = payment_guards.anothers(payment, plan)
+    if strange is not None:
+        return strange
     if plan.amount_minor > case.out_minor - case.rebilled_minor:
         return "more than is out: rebilled and reinstated may not exceed what is disputed"
     return None

@@ -70,6 +70,13 @@ def _supported(plan: Plan) -> None:
         raise NotSupported(plan.purpose.value, plan.acquirer, what)
 
 
+def anothers(payment: PaymentRow, plan: Plan) -> str | None:
+    """Why nothing is begun on a payment that is known as another merchant's than the plan's."""
+    if payment.history_known and payment.merchant_id != plan.merchant_id:
+        return "the payment is another merchant's: check the payment id and the merchant"
+    return None
+
+
 def _unfit(payment: PaymentRow, plan: Plan) -> str | None:
     if plan.referenced_id not in (None, plan.payment_id):
         return "it acts on another entry than the one it is guarded by: report this, with the key"
@@ -78,8 +85,9 @@ def _unfit(payment: PaymentRow, plan: Plan) -> str | None:
             "payment_history_unknown: the gateway has not told what became of this payment;"
             " check its id, and ask again"
         )
-    if payment.merchant_id != plan.merchant_id:
-        return "the payment is another merchant's: check the payment id"
+    strange = anothers(payment, plan)
+    if strange is not None:
+        return strange
     if payment.currency != plan.currency:
         return "the payment is in another currency: ask in the currency of the payment"
     kinds, what = _ON[plan.purpose]

@@ -96,14 +96,8 @@ def signed(given: Given, key: ApiKey, *fields: str) -> Given:
 
     Args:
         given: the message's fields.
-        key: whose name stands in ``fields``; an admin's may name another.
+        key: whose name stands in ``fields``; a name that the body says there is ignored (contract,
+            Temporal), also an admin's: who may ask as one and decide as another needs no second.
         fields: those that say who acts.
-
-    Raises:
-        InvalidMessage: another name stands there.
     """
-    others = [name for name in fields if given.get(name) not in (None, key.name)]
-    if others and not key.is_admin:
-        raise InvalidMessage(dict.fromkeys(others, "must be the name of the API key"))
-    names = {name: key.name for name in fields if given.get(name) is None}
-    return {**given, **names}
+    return {**given, **dict.fromkeys(fields, key.name)}

@@ -92,6 +92,7 @@ async def open_case(
 ) -> Response:
     """Open a case. The same notice again finds it; other content under its id is a Conflict."""
     notice = _notice(await read_object(request), key)
+    await asyncio.to_thread(_check_scope, office_of(request), key, notice)
     command = Command(request, key, idempotency, notice)
 
     async def work() -> Response:
@@ -115,6 +116,20 @@ def _notice(given: dict[str, object], key: ApiKey) -> DisputeNotice:
     if not key.sees(notice.merchant_id):
         raise NotFound("the key has no merchant with this id")
     return notice
+
+
+def _check_scope(office: ApiOffice, key: ApiKey, notice: DisputeNotice) -> None:
+    """Refuse another merchant's case or payment as if it did not exist; blocks.
+
+    Else a Conflict would tell what stands in another's case, and a dispute hold another's money.
+    """
+    if key.merchants is None:
+        return
+    holder = office.reads.merchant(notice.dispute_id)
+    if holder is None:
+        office.see_books(key, notice.payment_id)
+    elif not key.sees(holder):
+        raise NotFound("there is no case with this id")
 
 
 @router.get(

@@ -58,6 +58,8 @@ async def add(
     if given.get("blob") is not None:
         raise InvalidMessage({"blob": "files cannot be kept yet: send their text"})
     if given.get(_BY_ID) is None:
+        # Only what is valid has a digest: no UTF-8 can write half of a character's pair.
+        message(AddEvidence, {**given, _BY_ID: "evidence"})
         digest = sha256(canonical([dispute_id, given]))
         given = {**given, _BY_ID: f"evidence-{digest[:16]}"}
     content = message(AddEvidence, given)
@@ -68,7 +70,7 @@ async def _form(request: Request) -> Given:
     """The fields of a form; its file is the text."""
     try:
         form = await request.form(max_files=1, max_fields=10)
-    except HTTPException:
+    except (HTTPException, ValueError):  # a ValueError: not in the charset that it names
         form = None
     if form is None:
         raise HttpRefusal(400, "MalformedForm", "the body is no multipart form")

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from disputes.fields import Name
 from disputes.notices import Audience, Notice
 from starter.api import documents
 from starter.api.access import Viewer
@@ -22,7 +23,7 @@ class NoticeQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     audience: Audience | None = Field(default=None, description="Only for these.")
-    after: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+    after: Name | None = Field(
         default=None, description="`notice_id` of the last one that was read."
     )
     limit: int = Field(default=50, ge=1, le=MOST, description="How many at most.")

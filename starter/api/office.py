@@ -158,6 +158,15 @@ class ApiOffice:
         if merchant is not None and not key.sees(merchant):
             raise NotFound(f"there is no {kind} with this id")
 
+    def see_books(self, key: ApiKey, payment_id: str) -> None:
+        """Refuse a payment that the books know as another merchant's than the key's; blocks.
+
+        One of which they have nothing yet passes.
+        """
+        books = self.reads.payment(payment_id) if key.merchants is not None else None
+        if books is not None and not key.sees(books.merchant_id):
+            raise NotFound("the key's merchants have no such payment")
+
 
 def office_of(request: Request) -> ApiOffice:
     """The office of the application that a request came to."""

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -53,11 +53,14 @@ def place_of(cursor: str, parts: int) -> list[object]:
 
 def moment_of(part: object) -> datetime:
     """A cursor's moment; ``InvalidMessage`` for what is none."""
+    moment = None
     try:
-        moment = datetime.fromisoformat(str(part))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        told = datetime.fromisoformat(str(part))
+        # In UTC already: what is outside of the calendar there would break the question later.
+        moment = told.astimezone(UTC) if told.tzinfo else None
+    except (ValueError, OverflowError):
+        pass
+    if moment is None:
         raise no_cursor()
     return moment
 
@@ -71,7 +74,8 @@ def text_of(part: object) -> str:
 
 def number_of(part: object) -> int:
     """A cursor's number; ``InvalidMessage`` for what is none, or fits no column."""
-    if not isinstance(part, int) or abs(part) >= 2**63:
+    # A boolean is an int here, and none on PostgreSQL.
+    if not isinstance(part, int) or isinstance(part, bool) or abs(part) >= 2**63:
         raise no_cursor()
     return part
 

@@ -109,6 +109,40 @@ async def test_an_order_waits_first_for_itself_and_then_for_a_word_on_its_doubt(
     await _until(bob, payment, 0)
 
 
+async def test_an_admins_key_is_one_person_whatever_names_it_gives(
+    api: Api, engine: Engine
+) -> None:
+    """Of a refund, and of a word on a capture's doubt: no call goes out on one key's word."""
+    root = await api.as_("root")
+    payment, watched = fresh_id(), fresh_id()
+    await engine.sandbox.payment(payment, "9200.00", "EUR")
+    request = {
+        "refund_id": engine.new_id(),
+        "payment_id": payment,
+        "merchant_id": "M-1",
+        "amount": LARGE,
+        "reason": "change_of_mind",
+        "requested_by": "ann",
+    }
+    assert (await root.post("/v1/refunds", json=request)).status_code == 201
+    path = f"/v1/preauthorizations/{watched}"
+    await engine.sandbox.payment(watched, "9200.00", "EUR", "PA")
+    await root.post("/v1/preauthorizations", json=PreAuth.request(watched, amount=LARGE))
+    await _in_doubt(engine, watched, "CP")
+    taken = (await root.post(f"{path}/capture", json={"amount": LARGE})).json()
+    where = f"{path}/operations/{taken['operation']['key']}/resolution"
+    assert (await root.post(where, json=WORD | {"resolved_by": "ann"})).status_code == 200
+    for about, booked in ((payment, ["DB"]), (watched, ["PA"])):
+        [mine] = await _until(root, about, 1)
+        assert mine["requested_by"] == "root"
+        for name in ({}, {"decided_by": "somebody"}):
+            alone = await root.post(mine["decision_path"], json=YES | name)
+            assert (alone.status_code, alone.json()["type"]) == (403, "SecondPersonNeeded")
+        [still] = await _until(root, about, 1)
+        assert still["request_id"] == mine["request_id"]
+        assert [it["payment_type"] for it in await engine.sandbox.book(about)] == booked
+
+
 async def test_what_a_dispute_asks_for_names_its_own_address(api: Api, engine: Engine) -> None:
     ann, bob = await api.as_("ann"), await api.as_("bob")
     notice = await engine.notice(amount=LARGE)

@@ -106,7 +106,6 @@ async def test_other_merchants_cases_are_not_found_and_stay_as_they_are(
         ({"dispute_ids": ["D-1", "D-2", "D-1"]}, "dispute_ids"),
         ({"dispute_ids": ["D-1", "../D-2"]}, "dispute_ids.1"),
         ({"dispute_ids": ["D-1"], "amount": LARGE}, "amount"),
-        ({"dispute_ids": ["D-1"], "accepted_by": "bob"}, "accepted_by"),
     ],
 )
 async def test_what_is_no_list_of_cases_is_refused_as_a_whole(

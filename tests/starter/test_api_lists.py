@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest_asyncio
 from disputes.store.engine import Store, open_store
 from disputes.store.migrations import migrate
 from disputes.store.tables import CaseRow
+from starter.api.paging import cursor_of
 from tests.support.api import Api, run_api
 from tests.support.engine import Engine
 
@@ -124,6 +125,40 @@ async def test_a_search_finds_beginnings_of_ids_and_whole_references(
     assert set(await _all(client, "q=10.4")) == {f"D-{n}" for n in range(0, SOME, 5)}
     for nothing in ("-3", "d-3", "D-3%", "D_3", "10."):
         assert await _all(client, f"q={nothing}") == []
+
+
+async def test_a_place_that_no_list_gave_is_refused_by_name(shelf: tuple[Store, Api]) -> None:
+    """Also where only the database would have found that it is none."""
+    _, api = shelf
+    client = await api.as_("root")
+    never = "0001-01-01T00:00:00+14:00"  # in UTC before the calendar
+    places: list[tuple[str, dict[str, str], Sequence[object]]] = [
+        ("/v1/disputes", {}, ("next_deadline", never, "D-1")),
+        ("/v1/disputes", {"sort": "amount"}, ("amount", True, "D-1")),
+        ("/v1/operations", {}, (never, "key")),
+        ("/v1/refunds", {}, (None, never, "refund/R-1")),
+        ("/v1/preauthorizations", {}, (never, never, "preauthorization/P-1")),
+        ("/v1/intake/rejected", {}, (never, "0" * 64)),
+        ("/v1/intake/waiting", {}, ("notification", never, "0" * 64)),
+        ("/v1/intake/waiting", {}, ("case", never, "D-1")),
+    ]
+    for path, params, place in places:
+        answer = await client.get(path, params=params | {"cursor": cursor_of(*place)})
+        assert (answer.status_code, list(answer.json()["fields"])) == (422, ["cursor"]), path
+    for path, field in (
+        ("/v1/disputes", "due_before"),
+        ("/v1/preauthorizations", "due_before"),
+        ("/v1/ledger/entries", "from"),
+        ("/v1/ledger/entries", "to"),
+    ):
+        answer = await client.get(path, params={field: never})
+        assert (answer.status_code, list(answer.json()["fields"])) == (422, [field]), path
+
+
+async def test_a_notice_to_go_on_after_is_a_printable_word(shelf: tuple[Store, Api]) -> None:
+    _, api = shelf
+    answer = await (await api.as_("eve")).get("/v1/notices", params={"after": "\0"})
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["after"])
 
 
 async def _events(answer: httpx.Response, count: int) -> list[Json]:

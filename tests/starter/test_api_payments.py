@@ -218,7 +218,7 @@ async def test_above_the_limit_a_second_person_decides(api: Api, engine: Engine)
     assert _refused(await ann.post(where, json=yes)) == (403, "Forbidden")
     assert _refused(await bob.post(where, json=yes)) == (403, "SecondPersonNeeded")
     forged = await bob.post(where, json=yes | {"decided_by": "carol"})
-    assert _refused(forged) == (422, "InvalidMessage")
+    assert _refused(forged) == (403, "SecondPersonNeeded")
     assert _refused(await root.post(f"{path}/approvals/other", json=yes)) == (404, "NotFound")
     assert await _booked(engine, request) == ["DB"]
     assert (await root.post(where, json=yes)).status_code == 200

@@ -3,7 +3,7 @@
 from disputes.decode import canonical_of
 from disputes.ledger import Account
 from disputes.vocabulary import OperationState, Outcome, PaymentType
-from tests.store.scene import Dispute, Scene, entry, new_id, notice
+from tests.store.scene import START, Dispute, Scene, entry, new_id, notice
 
 
 def _stands(scene: Scene, **columns: int) -> None:
@@ -178,6 +178,25 @@ def test_two_disputes_on_one_payment_of_which_the_gateway_books_one(scene: Scene
     assert "second_dispute" in second.case.flags
     _stands(scene, acquirer=62, unmirrored=-40, disputed=70, in_hand=-8)
     assert [line.dispute_id for line in scene.ledger.unmirrored()] == ["D-2"]
+
+
+def test_nothing_is_begun_on_a_payment_of_another_merchant(scene: Scene) -> None:
+    """The bank's fact stands on the books; a person finds the reason with the operation."""
+    debit = entry(PaymentType.DB, 9200)
+    assert scene.book.adopt_own("M-1", debit.gateway_id, [debit], START).known
+    dispute = Dispute(scene, "D-1", [debit])
+    dispute.open(9200, merchant_id="M-2")
+    booking = dispute.send()
+    dispute.ruled(Outcome.CARDHOLDER_WON)
+    dispute.rebill(9200)
+    for refused, code in ((booking, "not_mirrored"), (dispute.send(), "rebill_refused")):
+        assert refused.state is OperationState.REFUSED
+        assert (refused.reason or "").startswith("the payment is another merchant's")
+        status = scene.reads.status("D-1")
+        assert status is not None
+        assert code in status.attention
+        assert refused.reason in [operation.reason for operation in status.operations]
+    _stands(scene, acquirer=92, unmirrored=-92, loss=92, in_hand=-15)
 
 
 def test_rebill_charged_back_too(scene: Scene) -> None:
