@@ -17,11 +17,12 @@ from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
 from disputes.store.rejected import RejectedBook
 from starter.client import DisputeDesk
-from starter.feed_file import take_file
+from starter.feed_file import How, take_file
 from starter.feed_stream import FeedForm, take_feed
 from starter.intake import Intake, Outcome
 from starter.lines import MAX_LINE_BYTES
 from starter.temporal_server import start_temporal
+from starter.watch import watch
 from tests.support.desk import desk_of, evidence, intake_of, line, opened, payment_desk_of, ruling
 from tests.support.engine import Engine
 from workflows.connection import connect
@@ -174,3 +175,26 @@ async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path
     again = await intake_of(engine).take_line(opened(notice), _now())
     assert again.outcome is Outcome.ACCEPTED
     assert (await desk_of(engine).status(notice["dispute_id"])).dispute_id == notice["dispute_id"]
+
+
+async def test_a_feed_that_comes_under_the_name_of_the_one_being_taken_is_taken_next(
+    engine: Engine, tmp_path: Path
+) -> None:
+    texts = [opened(await engine.notice()) for _ in range(2)]
+    coming = list(texts)
+
+    def deliver(*_: object) -> None:
+        if coming:
+            (tmp_path / "x.jsonl.part").write_text(coming.pop(0))
+            (tmp_path / "x.jsonl.part").rename(tmp_path / "x.jsonl")
+
+    deliver()
+    how = How(resume=True, tell=deliver)  # told while the first is under way still
+    async with asyncio.timeout(60), aclosing(watch(intake_of(engine), tmp_path, how)) as feeds:
+        first, second = await anext(feeds), await anext(feeds)
+    assert (first.feed, second.feed) == (
+        tmp_path / "done" / "x.jsonl",
+        tmp_path / "done" / "2.x.jsonl",
+    )
+    assert [it.feed.read_text() for it in (first, second)] == texts
+    assert (first.report.accepted, second.report.accepted) == (1, 1)

@@ -189,32 +189,35 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
     engine: Engine, tmp_path: Path
 ) -> None:
     merchant = engine.new_id()
-    done, failed = tmp_path / "done", tmp_path / "failed"
+    taking, done, failed = (tmp_path / name for name in ("taking", "done", "failed"))
 
     def deliver(name: str, content: bytes) -> None:
         (tmp_path / f"{name}.part").write_bytes(content)
         (tmp_path / f"{name}.part").rename(tmp_path / name)
 
     months = [_month(f"{merchant}.w{number}", number) for number in range(500)]
+    others = [_month(f"{merchant}.v{number}", number) for number in range(20)]
     deliver("a.jsonl", "\n".join(months).encode())
     async with _intake(engine, "--watch", str(tmp_path)) as process:
         await _until(lambda: _delivered(engine, merchant) > 50)
         process.send_signal(signal.SIGKILL)
         await process.wait()
-    assert (tmp_path / "a.jsonl").exists()
+    assert (taking / "a.jsonl").exists()
+    deliver("a.jsonl", "\n".join(others).encode())  # before the killed one is gone on with
     async with _intake(engine, "--watch", str(tmp_path)) as process:
-        await _until((done / "a.jsonl").exists)
+        await _until((done / "2.a.jsonl").exists)
         deliver("b.jsonl", f"not json {merchant}\n".encode())
         deliver("c.csv", b"no,header\n")
         deliver("a.jsonl", "\n".join(months).encode())
-        await _until((done / "2.a.jsonl").exists)
+        await _until((done / "3.a.jsonl").exists)
         await _until((failed / "c.csv").exists)
         process.send_signal(signal.SIGTERM)
         await process.wait()
-    assert _delivered(engine, merchant) == len(months)
+    assert _delivered(engine, merchant) == len(months) + len(others)
     assert (done / "b.jsonl.rejected.jsonl").exists()
     assert _kept(engine, f"not json {merchant}") == [("b.jsonl", 1)]
-    assert set(await asyncio.to_thread(lambda: list(tmp_path.iterdir()))) == {done, failed}
+    left = await asyncio.to_thread(lambda: [*tmp_path.iterdir(), *taking.iterdir()])
+    assert set(left) == {taking, done, failed}
 
 
 async def test_who_looks_at_a_terminal_sees_how_far_the_feed_is(
