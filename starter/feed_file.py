@@ -115,7 +115,7 @@ async def take_pipe(
         async for chunk in _chunks(source):
             yield chunk
 
-    start = Progress(size=0, head_sha256="")
+    start = Progress(size=0, head_sha256="", sha256="")
     kept = RejectedLines(intake.rejected)
     run = _Run(rejected, kept, start, how.tell, lambda: 0, keep=lambda _: None)
     return await run.take(intake, chunks(), form, now)
@@ -151,7 +151,7 @@ class _Run:
     ) -> FeedReport:
         """Take the feed from where it was left."""
         self._open()
-        start = Position(self._at.offset, self._at.line)
+        start = Position(self._at.offset, self._at.line, self._at.sha256)
         try:
             async with (
                 aclosing(chunks),
@@ -165,7 +165,8 @@ class _Run:
             self._report.damage = fault.message
         finally:
             try:
-                await self._save()
+                if self._lines:  # or it may be another file's progress: that stays as it was
+                    await self._save()
                 self._show()
             finally:
                 if self._rejected is not None:
@@ -196,7 +197,8 @@ class _Run:
                 if len(report.rejected_lines) < _SHOWN:
                     shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
                     report.rejected_lines.append(shown)
-        self._at = self._at.model_copy(update={"offset": raw.end, "line": raw.last})
+        at = {"offset": raw.end, "line": raw.last, "sha256": raw.sha256.hex()}
+        self._at = self._at.model_copy(update=at)
         self._lines += 1
         now = time.monotonic()
         if self._lines % _KEEP_LINES == 0 and now - self._kept_at > _KEEP_S:

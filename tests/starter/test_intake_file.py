@@ -1,6 +1,7 @@
 """A whole feed from a file: order, damage and repetition."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from disputes.errors import Unreachable
+from disputes.errors import ConfigurationError, Unreachable
 from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
 from disputes.store.rejected import RejectedBook
@@ -28,6 +29,17 @@ from tests.support.engine import Engine
 from workflows.connection import connect
 
 CARD = "4111111111111111"
+_COLUMNS = (
+    "dispute_id",
+    "merchant_id",
+    "payment_id",
+    "stage",
+    "network",
+    "reason_code",
+    "amount",
+    "currency",
+    "received_at",
+)
 
 
 def _now() -> datetime:
@@ -198,3 +210,32 @@ async def test_a_feed_that_comes_under_the_name_of_the_one_being_taken_is_taken_
     )
     assert [it.feed.read_text() for it in (first, second)] == texts
     assert (first.report.accepted, second.report.accepted) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+async def test_a_file_that_only_begins_like_the_one_that_was_under_way_is_refused(
+    alone: Engine, tmp_path: Path, kind: str
+) -> None:
+    """Reports that repeat the old rows come under one name; the kept place is in none but one."""
+
+    def part(name: str, count: int) -> bytes:
+        rows = "".join(f"{name} {number:04d}.{'x' * 90}\n" for number in range(count))
+        return gzip.compress(rows.encode(), compresslevel=0)  # the file is as long as its lines
+
+    header = gzip.compress(f"{','.join(_COLUMNS)}\n".encode() if kind == "csv" else b"")
+    head, end = header + part("old", 1000), part("end", 1000)
+    feed = tmp_path / f"feed.{kind}.gz"
+    feed.write_bytes(head + part("mine", 500) + end[: len(end) // 2])
+    assert (await take_file(intake_of(alone), feed, _now())).damage is not None
+    kept = (tmp_path / f"{feed.name}.progress").read_bytes()
+    listed = RejectedBook(alone.store).page(None, 5000)
+    assert len(listed) > 1700
+    for other in (part("theirs", 500) + part("more", 3000), b"\0" * len(end) * 2):
+        feed.write_bytes(head + other)
+        with pytest.raises(ConfigurationError, match="another file; without --resume"):
+            await take_file(intake_of(alone), feed, _now(), How(resume=True))
+        assert RejectedBook(alone.store).page(None, 5000) == listed
+        assert (tmp_path / f"{feed.name}.progress").read_bytes() == kept
+    feed.write_bytes(head + part("mine", 500) + end)
+    whole = await take_file(intake_of(alone), feed, _now(), How(resume=True))
+    assert (whole.rejected, len(_rejected(feed))) == (2500, 2500)
