@@ -15,7 +15,7 @@ from disputes.errors import InvalidMessage
 from starter import progress
 from starter.decompress import sniff
 from starter.feed_stream import FeedForm, FeedKind, Position, Taken, take_feed
-from starter.intake import Intake, Outcome
+from starter.intake import Clock, Intake, Outcome
 from starter.mapping import Mapping
 from starter.progress import FeedReport, Progress, RejectedLine
 from starter.rejected import RejectedLines
@@ -71,7 +71,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
     Args:
         intake: where lines go.
         feed: the file.
-        now: this moment (UTC).
+        now: this moment (UTC); the file was whole before.
         how: how it is taken.
 
     Raises:
@@ -94,7 +94,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
             keep=lambda at: progress.save(feed, at),
         )
         try:
-            report = await run.take(intake, _chunks(source), form, now)
+            report = await run.take(intake, _chunks(source), form, lambda: now)
         except InvalidMessage:
             progress.forget(feed)
             raise
@@ -104,7 +104,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
 
 
 async def take_pipe(
-    intake: Intake, source: BinaryIO, rejected: Path, now: datetime, how: How
+    intake: Intake, source: BinaryIO, rejected: Path, now: Clock, how: How
 ) -> FeedReport:
     """Take every line that comes through a pipe; as ``take_file``, but it cannot be resumed."""
     head = await asyncio.to_thread(source.read, 4)
@@ -147,7 +147,7 @@ class _Run:
         self._kept_at = self._told_at = time.monotonic()
 
     async def take(
-        self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: datetime
+        self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: Clock
     ) -> FeedReport:
         """Take the feed from where it was left."""
         self._open()

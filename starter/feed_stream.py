@@ -11,7 +11,7 @@ from disputes.errors import ConfigurationError, InvalidMessage
 from starter.decompress import Encoding, unpacker
 from starter.feed import Entry, read_line
 from starter.feed_csv import Header, check_own, read_header, read_record
-from starter.intake import Intake, LineReader, LineResult
+from starter.intake import Clock, Intake, LineReader, LineResult
 from starter.lines import LineSplitter, RawLine
 from starter.mapping import Mapping, read_row
 from starter.report import Report
@@ -63,7 +63,7 @@ async def take_feed(
     intake: Intake,
     chunks: AsyncIterable[bytes],
     form: FeedForm,
-    now: datetime,
+    now: Clock,
     start: Position = Position(),
 ) -> AsyncGenerator[Taken]:
     """Take a feed and yield each line with its result, in the feed's order.
@@ -74,7 +74,7 @@ async def take_feed(
         intake: where lines go.
         chunks: the feed from its first byte, however cut.
         form: what it is.
-        now: this moment (UTC).
+        now: asked again and again while lines come.
         start: where to go on.
 
     Raises:

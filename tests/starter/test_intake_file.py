@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ async def _outcomes(engine: Engine, texts: list[str]) -> list[tuple[int, Outcome
         for start in range(0, len(feed), 1000):
             yield feed[start : start + 1000]
 
-    async with aclosing(take_feed(intake_of(engine), pieces(), FeedForm(), _now())) as lines:
+    async with aclosing(take_feed(intake_of(engine), pieces(), FeedForm(), _now)) as lines:
         return [(taken.raw.number, taken.result.outcome) async for taken in lines]
 
 
@@ -172,6 +172,28 @@ async def test_a_feed_sent_twice_at_once_opens_each_case_once(engine: Engine) ->
         told = [entry.what for entry in await desk_of(engine).timeline(notice["dispute_id"])]
         assert told.count("opened") == 1
         assert not [what for what in told if what == "not_taken"]
+
+
+async def test_a_feed_that_stays_open_for_days_takes_the_notices_of_each_day(
+    engine: Engine,
+) -> None:
+    today = _now()
+    moment = today - timedelta(days=2)
+    received = [moment, today]
+    first, second = [await engine.notice(received_at=at.isoformat()) for at in received]
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        nonlocal moment
+        yield f"{opened(first)}\n{opened(second, 'E-early')}\n".encode()
+        moment = today
+        yield opened(second).encode()
+
+    feed = take_feed(intake_of(engine), pieces(), FeedForm(), lambda: moment)
+    async with aclosing(feed) as lines:
+        results = [taken.result async for taken in lines]
+    told = [result.outcome for result in results]
+    assert told == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+    assert results[1].reasons == {"data.received_at": "is more than a day in the future"}
 
 
 async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path) -> None:
