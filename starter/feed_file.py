@@ -210,6 +210,7 @@ class _Run:
         self._rejected = self._rejected or self._file.open("wb")
         entry = await self._kept.add(taken)
         self._rejected.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+        self._rejected.flush()  # a pipe may be silent for hours, and its intake killed meanwhile
 
     def _show(self) -> None:
         if self._tell:

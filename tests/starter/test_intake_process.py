@@ -165,6 +165,20 @@ async def test_a_pipe_is_taken_and_what_it_repeats_in_a_month_replaces(
     )
 
 
+async def test_what_a_pipe_rejected_is_in_the_file_while_nothing_more_comes(
+    engine: Engine, tmp_path: Path
+) -> None:
+    rejected = tmp_path / "rejected.jsonl"
+    async with _intake(engine, "-", "--rejected", str(rejected)) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"not json\n")
+        await process.stdin.drain()
+        await _until(lambda: rejected.exists() and rejected.stat().st_size > 0)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    assert json.loads(rejected.read_text())["line_number"] == 1
+
+
 async def test_csv_is_taken_and_rejected_by_record(engine: Engine, tmp_path: Path) -> None:
     notice = await engine.notice()
     amount = notice.pop("amount")
