@@ -176,7 +176,8 @@ class _Run:
     def _open(self) -> None:
         """What was rejected after the progress was kept is rejected again: cut it off."""
         if not self._at.rejected_bytes or not self._file.exists():
-            self._file.unlink(missing_ok=True)
+            if self._file.is_file() and not self._file.is_symlink():
+                self._file.unlink()  # a device or a named pipe is not ours to remove
             return
         self._rejected = self._file.open("r+b")
         self._rejected.truncate(self._at.rejected_bytes)
@@ -222,7 +223,8 @@ class _Run:
         size = 0
         if self._rejected is not None:
             self._rejected.flush()
-            os.fsync(self._rejected.fileno())
-            size = self._rejected.tell()
+            if self._file.is_file():
+                os.fsync(self._rejected.fileno())
+                size = self._rejected.tell()
         self._keep(self._at.model_copy(update={"rejected_bytes": size, "report": self._report}))
         self._kept_at = time.monotonic()

@@ -143,6 +143,21 @@ async def test_a_feed_without_faults_leaves_no_file_of_rejected_lines(
     assert not (tmp_path / "feed.jsonl.rejected.jsonl").exists()
 
 
+async def test_rejected_lines_may_go_to_a_named_pipe_which_stays(
+    engine: Engine, tmp_path: Path
+) -> None:
+    feed, pipe = tmp_path / "feed.jsonl", tmp_path / "pipe"
+    feed.write_text("{}\n")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        await take_file(intake_of(engine), feed, _now(), How(rejected=pipe))
+        assert json.loads(os.read(reader, 10_000))["line_number"] == 1
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
 async def test_lines_of_one_dispute_keep_their_order_among_others(engine: Engine) -> None:
     notices = [await engine.notice() for _ in range(4)]
     ids = [notice["dispute_id"] for notice in notices]
