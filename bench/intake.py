@@ -64,7 +64,7 @@ class Bench:
                 yield feed[start : start + _PIECE]
 
         started, now = perf_counter(), datetime.now(UTC)
-        async with aclosing(take_feed(self.intake, pieces(), FeedForm(), now)) as taken:
+        async with aclosing(take_feed(self.intake, pieces(), FeedForm(), lambda: now)) as taken:
             async for line in taken:
                 if line.result.outcome is not outcome:
                     raise RuntimeError(f"line {line.raw.number} was {line.result.outcome}")

@@ -90,13 +90,17 @@ def _check(file: Path | None, folder: Path | None, rejected: Path | None, *, res
 
 async def _take(file: Path, how: How, size: int | None) -> FeedReport:
     async with office() as opened:
-        taker, now = _taker(opened), datetime.now(UTC)
+        taker = _taker(opened)
         with _bar(size) as tell:
             how = How(how.mapping, how.kind, how.rejected, how.resume, tell)
             if file != _PIPE:
-                return await take_file(taker, file, now, how)
+                return await take_file(taker, file, _now(), how)
             rejected = how.rejected or Path("stdin.rejected.jsonl")
-            return await take_pipe(taker, sys.stdin.buffer, rejected, now, how)
+            return await take_pipe(taker, sys.stdin.buffer, rejected, _now, how)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _taker(opened: Office) -> Intake:

@@ -15,7 +15,7 @@ from disputes.errors import InvalidMessage
 from starter import progress
 from starter.decompress import sniff
 from starter.feed_stream import FeedForm, FeedKind, Position, Taken, take_feed
-from starter.intake import Intake, Outcome
+from starter.intake import Clock, Intake, Outcome
 from starter.mapping import Mapping
 from starter.progress import FeedReport, Progress, RejectedLine
 from starter.rejected import RejectedLines
@@ -71,7 +71,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
     Args:
         intake: where lines go.
         feed: the file.
-        now: this moment (UTC).
+        now: this moment (UTC); the file was whole before.
         how: how it is taken.
 
     Raises:
@@ -94,7 +94,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
             keep=lambda at: progress.save(feed, at),
         )
         try:
-            report = await run.take(intake, _chunks(source), form, now)
+            report = await run.take(intake, _chunks(source), form, lambda: now)
         except InvalidMessage:
             progress.forget(feed)
             raise
@@ -104,7 +104,7 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
 
 
 async def take_pipe(
-    intake: Intake, source: BinaryIO, rejected: Path, now: datetime, how: How
+    intake: Intake, source: BinaryIO, rejected: Path, now: Clock, how: How
 ) -> FeedReport:
     """Take every line that comes through a pipe; as ``take_file``, but it cannot be resumed."""
     head = await asyncio.to_thread(source.read, 4)
@@ -115,7 +115,7 @@ async def take_pipe(
         async for chunk in _chunks(source):
             yield chunk
 
-    start = Progress(size=0, head_sha256="")
+    start = Progress(size=0, head_sha256="", sha256="")
     kept = RejectedLines(intake.rejected)
     run = _Run(rejected, kept, start, how.tell, lambda: 0, keep=lambda _: None)
     return await run.take(intake, chunks(), form, now)
@@ -147,11 +147,11 @@ class _Run:
         self._kept_at = self._told_at = time.monotonic()
 
     async def take(
-        self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: datetime
+        self, intake: Intake, chunks: AsyncGenerator[bytes], form: FeedForm, now: Clock
     ) -> FeedReport:
         """Take the feed from where it was left."""
         self._open()
-        start = Position(self._at.offset, self._at.line)
+        start = Position(self._at.offset, self._at.line, self._at.sha256)
         try:
             async with (
                 aclosing(chunks),
@@ -165,7 +165,8 @@ class _Run:
             self._report.damage = fault.message
         finally:
             try:
-                await self._save()
+                if self._lines:  # or it may be another file's progress: that stays as it was
+                    await self._save()
                 self._show()
             finally:
                 if self._rejected is not None:
@@ -175,7 +176,8 @@ class _Run:
     def _open(self) -> None:
         """What was rejected after the progress was kept is rejected again: cut it off."""
         if not self._at.rejected_bytes or not self._file.exists():
-            self._file.unlink(missing_ok=True)
+            if self._file.is_file() and not self._file.is_symlink():
+                self._file.unlink()  # a device or a named pipe is not ours to remove
             return
         self._rejected = self._file.open("r+b")
         self._rejected.truncate(self._at.rejected_bytes)
@@ -196,7 +198,8 @@ class _Run:
                 if len(report.rejected_lines) < _SHOWN:
                     shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
                     report.rejected_lines.append(shown)
-        self._at = self._at.model_copy(update={"offset": raw.end, "line": raw.last})
+        at = {"offset": raw.end, "line": raw.last, "sha256": raw.sha256.hex()}
+        self._at = self._at.model_copy(update=at)
         self._lines += 1
         now = time.monotonic()
         if self._lines % _KEEP_LINES == 0 and now - self._kept_at > _KEEP_S:
@@ -208,6 +211,7 @@ class _Run:
         self._rejected = self._rejected or self._file.open("wb")
         entry = await self._kept.add(taken)
         self._rejected.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+        self._rejected.flush()  # a pipe may be silent for hours, and its intake killed meanwhile
 
     def _show(self) -> None:
         if self._tell:
@@ -219,7 +223,8 @@ class _Run:
         size = 0
         if self._rejected is not None:
             self._rejected.flush()
-            os.fsync(self._rejected.fileno())
-            size = self._rejected.tell()
+            if self._file.is_file():
+                os.fsync(self._rejected.fileno())
+                size = self._rejected.tell()
         self._keep(self._at.model_copy(update={"rejected_bytes": size, "report": self._report}))
         self._kept_at = time.monotonic()

@@ -1,16 +1,17 @@
 """Takes a feed as its bytes come, from wherever: a file, a pipe or a request's body."""
 
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from disputes.errors import InvalidMessage
+from disputes.errors import ConfigurationError, InvalidMessage
 from starter.decompress import Encoding, unpacker
 from starter.feed import Entry, read_line
 from starter.feed_csv import Header, check_own, read_header, read_record
-from starter.intake import Intake, LineReader, LineResult
+from starter.intake import Clock, Intake, LineReader, LineResult
 from starter.lines import LineSplitter, RawLine
 from starter.mapping import Mapping, read_row
 from starter.report import Report
@@ -34,10 +35,14 @@ class FeedForm:
 
 @dataclass(frozen=True)
 class Position:
-    """Where to go on: so many bytes of the unpacked feed, and lines, were taken before."""
+    """Where to go on: so many bytes of the unpacked feed, and lines, were taken before.
+
+    ``sha256`` (hex) is of those bytes: a feed that begins otherwise is another.
+    """
 
     offset: int = 0
     line: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ async def take_feed(
     intake: Intake,
     chunks: AsyncIterable[bytes],
     form: FeedForm,
-    now: datetime,
+    now: Clock,
     start: Position = Position(),
 ) -> AsyncGenerator[Taken]:
     """Take a feed and yield each line with its result, in the feed's order.
@@ -69,12 +74,13 @@ async def take_feed(
         intake: where lines go.
         chunks: the feed from its first byte, however cut.
         form: what it is.
-        now: this moment (UTC).
+        now: asked again and again while lines come.
         start: where to go on.
 
     Raises:
         InvalidMessage: the header is wrong, or the archive is damaged or ends early; what came
             before was taken.
+        ConfigurationError: it is not the feed to go on with; nothing was taken.
         Unreachable: Temporal is away; take the same feed again, what was taken is known.
     """
     source = _Source(chunks, form, start)
@@ -98,6 +104,7 @@ class _Source:
         self._lines = LineSplitter(records=form.kind is FeedKind.CSV)
         self._first: list[RawLine] = []  # lines that came along with the header
         self._seen = 0  # bytes
+        self._sha256 = hashlib.sha256()  # of what was taken before, then of what is taken
         self.damage: InvalidMessage | None = None
         if form.kind is FeedKind.JSONL:
             self._restart()
@@ -105,22 +112,36 @@ class _Source:
     def _restart(self) -> None:
         start = self._start
         records = self._form.kind is FeedKind.CSV
-        self._lines = LineSplitter(records=records, line=start.line, offset=start.offset)
+        self._lines = LineSplitter(
+            records=records, line=start.line, offset=start.offset, sha256=self._sha256
+        )
 
     async def data(self) -> AsyncGenerator[bytes]:
         """The feed, unpacked."""
         packed = unpacker(self._form.encoding)
         async for chunk in self._chunks:
             for piece in packed.feed(chunk):
+                self._count(piece)
                 yield piece
         packed.close()
+        if self._seen < self._start.offset:
+            raise _other_feed()
+
+    def _count(self, piece: bytes) -> None:
+        """What was taken before must be here too, or nothing behind it is taken."""
+        before = self._start.offset - self._seen
+        self._seen += len(piece)
+        if before <= 0:
+            return
+        self._sha256.update(piece[:before])
+        if self._seen >= self._start.offset and self._sha256.hexdigest() != self._start.sha256:
+            raise _other_feed()
 
     async def header(self, data: AsyncIterator[bytes]) -> tuple[Header, LineReader]:
         """Read the header row; gives it, and what reads the records below it."""
         first: list[RawLine] = []
         piece = b""
         async for piece in data:
-            self._seen += len(piece)
             first = list(self._lines.feed(piece))
             if first:
                 break
@@ -142,7 +163,6 @@ class _Source:
             yield self._first
         try:
             async for piece in data:
-                self._seen += len(piece)
                 lines = list(self._lines.feed(self._after_start(piece)))
                 if lines:
                     yield lines
@@ -155,6 +175,12 @@ class _Source:
         """The part of the newest piece that was not taken before."""
         new = self._seen - self._start.offset
         return piece if new >= len(piece) else piece[len(piece) - new :] if new > 0 else b""
+
+
+def _other_feed() -> ConfigurationError:
+    reason = "the feed does not begin with what was taken before: it is another file"
+    again = "without --resume it is taken from its start (what was taken is known)"
+    return ConfigurationError(f"{reason}; {again}")
 
 
 def read_json(raw: bytes, now: datetime) -> Entry:

@@ -5,7 +5,7 @@ grow with the feed.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +62,9 @@ class LineResult:
     replaced: bool = False
 
 
+#: Tells this moment (UTC).
+Clock = Callable[[], datetime]
+
 #: A line that can be taken: what it brings, or a row to compare with the one before.
 Item = Entry | Report
 
@@ -106,7 +109,7 @@ class Intake:
         return await self._take(entry, now)
 
     async def take_lines(
-        self, batches: AsyncIterable[Sequence[RawLine]], read: LineReader, now: datetime
+        self, batches: AsyncIterable[Sequence[RawLine]], read: LineReader, now: Clock
     ) -> AsyncGenerator[tuple[RawLine, LineResult]]:
         """Take a feed and yield each line with its result, in the feed's order.
 
@@ -115,7 +118,7 @@ class Intake:
         Args:
             batches: lines as they come.
             read: what reads one.
-            now: this moment (UTC).
+            now: asked for each batch, for a feed may stay open for days.
 
         Raises:
             Unreachable: Temporal is away; run the same feed again, what was taken is known.
@@ -124,7 +127,8 @@ class Intake:
         places = asyncio.Semaphore(_AT_ONCE)
         try:
             async for batch in batches:
-                read_ahead = [(raw, _read(read, raw, now)) for raw in batch]
+                moment = now()
+                read_ahead = [(raw, _read(read, raw, moment)) for raw in batch]
                 known = await self._known([item for _, item in read_ahead])
                 for raw, item in read_ahead:
                     if isinstance(item, LineResult):
@@ -133,7 +137,7 @@ class Intake:
                         window.add(raw, _result(Outcome.DUPLICATE, item))
                     else:
                         before = window.newest(item.subject)
-                        work = self._in_turn(item, before, places, now)
+                        work = self._in_turn(item, before, places, moment)
                         window.start(raw, item.subject, work)
                     while window.full:
                         yield await window.oldest()

@@ -1,6 +1,7 @@
 """Cuts a feed into its lines as the bytes come; CSV records may run over several."""
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ class RawLine:
         cut: whether it was too long.
         end: bytes of the unpacked feed up to and with its end.
         last: the number of its last line.
+        sha256: of the unpacked feed up to ``end``.
     """
 
     number: int
@@ -28,6 +30,7 @@ class RawLine:
     cut: bool = False
     end: int = 0
     last: int = 0
+    sha256: bytes = b""
 
 
 class LineSplitter:
@@ -37,9 +40,18 @@ class LineSplitter:
         records: whether a quoted field may hold line ends (RFC 4180).
         line: how many lines came before the first byte.
         offset: how many bytes came before.
+        sha256: is told what comes; it knows what came before.
     """
 
-    def __init__(self, *, records: bool = False, line: int = 0, offset: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        records: bool = False,
+        line: int = 0,
+        offset: int = 0,
+        sha256: "hashlib._Hash | None" = None,
+    ) -> None:
+        self._sha256 = sha256 or hashlib.sha256()
         self._records = records
         self._line = line
         self._end = offset
@@ -50,9 +62,10 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> Iterator[RawLine]:
         """The lines that ``data`` completes."""
-        start = 0
+        start, all_of_it = 0, memoryview(data)
         while (stop := data.find(b"\n", start)) >= 0:
             stop += 1
+            self._sha256.update(all_of_it[start:stop])
             if self._rest or self._dropped:
                 self._keep(data[start:stop])
                 content, size = bytes(self._rest), len(self._rest) + self._dropped
@@ -62,6 +75,7 @@ class LineSplitter:
                 content, size = data[start:stop], stop - start
             yield from self._ended(content, size)
             start = stop
+        self._sha256.update(all_of_it[start:])
         self._keep(data[start:])
 
     def close(self) -> Iterator[RawLine]:
@@ -101,7 +115,8 @@ class LineSplitter:
     def _made(self, content: bytes) -> RawLine:
         kept = content.rstrip(b"\r\n")
         cut = len(kept) > MAX_LINE_BYTES
-        return RawLine(self._first, kept[:MAX_LINE_BYTES], cut, self._end, self._line)
+        seen = self._sha256.digest()
+        return RawLine(self._first, kept[:MAX_LINE_BYTES], cut, self._end, self._line, seen)
 
 
 def _is_open(content: bytes) -> bool:

@@ -41,6 +41,7 @@ class Progress(BaseModel):
     Attributes:
         size: of the file when it was taken, bytes.
         head_sha256: of its first bytes; another file is not gone on with.
+        sha256: of what is before ``offset``: a longer file may have the same first bytes.
         line: lines before ``offset``.
         rejected_bytes: of the file of rejected lines; what stands behind comes again.
         report: what became of the lines before.
@@ -50,6 +51,7 @@ class Progress(BaseModel):
 
     size: int
     head_sha256: str
+    sha256: str
     offset: int = 0
     line: int = 0
     rejected_bytes: int = 0
@@ -64,7 +66,7 @@ def progress_file(feed: Path) -> Path:
 def fresh(feed: Path) -> Progress:
     """The progress of a feed of which nothing was taken."""
     size = feed.stat().st_size
-    return Progress(size=size, head_sha256=_head(feed, size))
+    return Progress(size=size, head_sha256=_head(feed, size), sha256="")
 
 
 def load(feed: Path) -> Progress | None:

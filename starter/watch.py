@@ -1,8 +1,9 @@
 """Takes the feeds that come into a folder, one after the other, and moves them aside.
 
 A file is whole when it has its name: whoever delivers writes it under another (ending in ``.part``
-or ``.tmp``, or beginning with a dot) and renames it. The folder itself says what is left to do, so
-a watcher that was killed goes on where it was.
+or ``.tmp``, or beginning with a dot) and renames it. A feed is moved into ``taking`` before its
+first line is taken: what comes under its name meanwhile is another, and waits. The folder itself
+says what is left to do, so a watcher that was killed goes on where it was.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from starter.feed_file import How, take_file
 from starter.intake import Intake
 from starter.progress import FeedReport
 
-DONE, FAILED = "done", "failed"
+TAKING, DONE, FAILED = "taking", "done", "failed"
 _FEEDS = tuple(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst"))
 #: Our own, and those that are being written.
 _NOT_FEEDS = (".rejected.jsonl", ".progress", ".part", ".tmp")
@@ -48,21 +49,23 @@ async def watch(intake: Intake, folder: Path, how: How) -> AsyncGenerator[Watche
         OSError: the folder cannot be read, or nothing moved in it.
         Unreachable: Temporal is away; watch again, what was taken is known.
     """
+    taking = folder / TAKING
+    taking.mkdir(exist_ok=True)
     while True:
-        for feed in _feeds(folder):
-            yield await _take(intake, feed, how)
+        # What a killed watcher was at comes first: its name must be free before it is used again.
+        for feed in (*_feeds(taking), *_feeds(folder)):
+            yield await _take(intake, feed.replace(taking / feed.name), folder, how)
         await asyncio.sleep(_EVERY_S)
 
 
-async def _take(intake: Intake, feed: Path, how: How) -> Watched:
+async def _take(intake: Intake, feed: Path, folder: Path, how: How) -> Watched:
     report, failed = FeedReport(), None
     try:
         report = await take_file(intake, feed, datetime.now(UTC), how)
         failed = report.damage
     except (Refusal, ConfigurationError) as error:
         failed = str(error)
-    aside = feed.parent / (FAILED if failed else DONE)
-    moved = _move(feed, aside)
+    moved = _move(feed, folder / (FAILED if failed else DONE))
     if report.rejected_file:
         report.rejected_file = str(moved.with_name(f"{moved.name}.rejected.jsonl"))
     return Watched(moved, report, failed)

@@ -70,7 +70,7 @@ async def take(request: Request, key: IntakeKey) -> Response:
         intake = Intake(desks[0], IntakeBook(office.store), desks[1])
         rejected = RejectedLines(intake.rejected)
         body = limit.not_while_reading(request.stream())
-        feed = take_feed(intake, body, form, datetime.now(UTC))
+        feed = take_feed(intake, body, form, lambda: datetime.now(UTC))
         try:
             async with aclosing(feed) as lines:
                 async for taken in lines:

@@ -1,6 +1,7 @@
 """Bytes to lines and records: however cut, packed or damaged, in bounded memory."""
 
 import gzip
+import hashlib
 import itertools
 import json
 import tracemalloc
@@ -93,7 +94,9 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
 def test_each_line_tells_where_the_next_begins() -> None:
     feed = b'\xef\xbb\xbfa,"b\nc"\r\n\nd,e\nf'
     for line in _split([feed], records=True)[:-1]:
-        rest = LineSplitter(records=True, line=line.last, offset=line.end)
+        before = hashlib.sha256(feed[: line.end])
+        assert line.sha256 == before.digest()
+        rest = LineSplitter(records=True, line=line.last, offset=line.end, sha256=before)
         assert [*rest.feed(feed[line.end :]), *rest.close()] == [
             later for later in _split([feed], records=True) if later.number > line.number
         ]

@@ -1,32 +1,45 @@
 """A whole feed from a file: order, damage and repetition."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from disputes.errors import Unreachable
+from disputes.errors import ConfigurationError, Unreachable
 from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
 from disputes.store.rejected import RejectedBook
 from starter.client import DisputeDesk
-from starter.feed_file import take_file
+from starter.feed_file import How, take_file
 from starter.feed_stream import FeedForm, take_feed
 from starter.intake import Intake, Outcome
 from starter.lines import MAX_LINE_BYTES
 from starter.temporal_server import start_temporal
+from starter.watch import watch
 from tests.support.desk import desk_of, evidence, intake_of, line, opened, payment_desk_of, ruling
 from tests.support.engine import Engine
 from workflows.connection import connect
 
 CARD = "4111111111111111"
+_COLUMNS = (
+    "dispute_id",
+    "merchant_id",
+    "payment_id",
+    "stage",
+    "network",
+    "reason_code",
+    "amount",
+    "currency",
+    "received_at",
+)
 
 
 def _now() -> datetime:
@@ -41,7 +54,7 @@ async def _outcomes(engine: Engine, texts: list[str]) -> list[tuple[int, Outcome
         for start in range(0, len(feed), 1000):
             yield feed[start : start + 1000]
 
-    async with aclosing(take_feed(intake_of(engine), pieces(), FeedForm(), _now())) as lines:
+    async with aclosing(take_feed(intake_of(engine), pieces(), FeedForm(), _now)) as lines:
         return [(taken.raw.number, taken.result.outcome) async for taken in lines]
 
 
@@ -130,6 +143,21 @@ async def test_a_feed_without_faults_leaves_no_file_of_rejected_lines(
     assert not (tmp_path / "feed.jsonl.rejected.jsonl").exists()
 
 
+async def test_rejected_lines_may_go_to_a_named_pipe_which_stays(
+    engine: Engine, tmp_path: Path
+) -> None:
+    feed, pipe = tmp_path / "feed.jsonl", tmp_path / "pipe"
+    feed.write_text("{}\n")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        await take_file(intake_of(engine), feed, _now(), How(rejected=pipe))
+        assert json.loads(os.read(reader, 10_000))["line_number"] == 1
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
 async def test_lines_of_one_dispute_keep_their_order_among_others(engine: Engine) -> None:
     notices = [await engine.notice() for _ in range(4)]
     ids = [notice["dispute_id"] for notice in notices]
@@ -161,6 +189,28 @@ async def test_a_feed_sent_twice_at_once_opens_each_case_once(engine: Engine) ->
         assert not [what for what in told if what == "not_taken"]
 
 
+async def test_a_feed_that_stays_open_for_days_takes_the_notices_of_each_day(
+    engine: Engine,
+) -> None:
+    today = _now()
+    moment = today - timedelta(days=2)
+    received = [moment, today]
+    first, second = [await engine.notice(received_at=at.isoformat()) for at in received]
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        nonlocal moment
+        yield f"{opened(first)}\n{opened(second, 'E-early')}\n".encode()
+        moment = today
+        yield opened(second).encode()
+
+    feed = take_feed(intake_of(engine), pieces(), FeedForm(), lambda: moment)
+    async with aclosing(feed) as lines:
+        results = [taken.result async for taken in lines]
+    told = [result.outcome for result in results]
+    assert told == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+    assert results[1].reasons == {"data.received_at": "is more than a day in the future"}
+
+
 async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path) -> None:
     """The intake says so, and takes the same line once a server is there."""
     notice = await engine.notice()
@@ -174,3 +224,55 @@ async def test_with_temporal_away_nothing_is_lost(engine: Engine, tmp_path: Path
     again = await intake_of(engine).take_line(opened(notice), _now())
     assert again.outcome is Outcome.ACCEPTED
     assert (await desk_of(engine).status(notice["dispute_id"])).dispute_id == notice["dispute_id"]
+
+
+async def test_a_feed_that_comes_under_the_name_of_the_one_being_taken_is_taken_next(
+    engine: Engine, tmp_path: Path
+) -> None:
+    texts = [opened(await engine.notice()) for _ in range(2)]
+    coming = list(texts)
+
+    def deliver(*_: object) -> None:
+        if coming:
+            (tmp_path / "x.jsonl.part").write_text(coming.pop(0))
+            (tmp_path / "x.jsonl.part").rename(tmp_path / "x.jsonl")
+
+    deliver()
+    how = How(resume=True, tell=deliver)  # told while the first is under way still
+    async with asyncio.timeout(60), aclosing(watch(intake_of(engine), tmp_path, how)) as feeds:
+        first, second = await anext(feeds), await anext(feeds)
+    assert (first.feed, second.feed) == (
+        tmp_path / "done" / "x.jsonl",
+        tmp_path / "done" / "2.x.jsonl",
+    )
+    assert [it.feed.read_text() for it in (first, second)] == texts
+    assert (first.report.accepted, second.report.accepted) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+async def test_a_file_that_only_begins_like_the_one_that_was_under_way_is_refused(
+    alone: Engine, tmp_path: Path, kind: str
+) -> None:
+    """Reports that repeat the old rows come under one name; the kept place is in none but one."""
+
+    def part(name: str, count: int) -> bytes:
+        rows = "".join(f"{name} {number:04d}.{'x' * 90}\n" for number in range(count))
+        return gzip.compress(rows.encode(), compresslevel=0)  # the file is as long as its lines
+
+    header = gzip.compress(f"{','.join(_COLUMNS)}\n".encode() if kind == "csv" else b"")
+    head, end = header + part("old", 1000), part("end", 1000)
+    feed = tmp_path / f"feed.{kind}.gz"
+    feed.write_bytes(head + part("mine", 500) + end[: len(end) // 2])
+    assert (await take_file(intake_of(alone), feed, _now())).damage is not None
+    kept = (tmp_path / f"{feed.name}.progress").read_bytes()
+    listed = RejectedBook(alone.store).page(None, 5000)
+    assert len(listed) > 1700
+    for other in (part("theirs", 500) + part("more", 3000), b"\0" * len(end) * 2):
+        feed.write_bytes(head + other)
+        with pytest.raises(ConfigurationError, match="another file; without --resume"):
+            await take_file(intake_of(alone), feed, _now(), How(resume=True))
+        assert RejectedBook(alone.store).page(None, 5000) == listed
+        assert (tmp_path / f"{feed.name}.progress").read_bytes() == kept
+    feed.write_bytes(head + part("mine", 500) + end)
+    whole = await take_file(intake_of(alone), feed, _now(), How(resume=True))
+    assert (whole.rejected, len(_rejected(feed))) == (2500, 2500)

@@ -130,12 +130,13 @@ async def test_an_archive_that_ends_early_is_told_and_gone_on_with_once_it_is_wh
     done = await disputes("intake", str(feed), "--resume", "--json", env=engine.env)
     assert (done.code, json.loads(done.out)["accepted"]) == (0, 400)
     feed.write_bytes(gzip.compress(b"another"))
-    (tmp_path / "feed.jsonl.gz.progress").write_text(
-        json.dumps({"size": 5, "head_sha256": "0" * 64})
-    )
-    other = await disputes("intake", str(feed), "--resume", env=engine.env)
-    assert other.code == 2
-    assert "belongs to another file" in other.err
+    # What an intake kept that did not keep all of it is not gone on with either.
+    kept = {"size": 5, "head_sha256": "0" * 64}
+    for more, told in (({"sha256": ""}, "belongs to another file"), ({}, "cannot be read")):
+        (tmp_path / "feed.jsonl.gz.progress").write_text(json.dumps(kept | more))
+        other = await disputes("intake", str(feed), "--resume", env=engine.env)
+        assert other.code == 2
+        assert f"{told}; without --resume" in other.err
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -164,6 +165,20 @@ async def test_a_pipe_is_taken_and_what_it_repeats_in_a_month_replaces(
     )
 
 
+async def test_what_a_pipe_rejected_is_in_the_file_while_nothing_more_comes(
+    engine: Engine, tmp_path: Path
+) -> None:
+    rejected = tmp_path / "rejected.jsonl"
+    async with _intake(engine, "-", "--rejected", str(rejected)) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"not json\n")
+        await process.stdin.drain()
+        await _until(lambda: rejected.exists() and rejected.stat().st_size > 0)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    assert json.loads(rejected.read_text())["line_number"] == 1
+
+
 async def test_csv_is_taken_and_rejected_by_record(engine: Engine, tmp_path: Path) -> None:
     notice = await engine.notice()
     amount = notice.pop("amount")
@@ -189,32 +204,35 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
     engine: Engine, tmp_path: Path
 ) -> None:
     merchant = engine.new_id()
-    done, failed = tmp_path / "done", tmp_path / "failed"
+    taking, done, failed = (tmp_path / name for name in ("taking", "done", "failed"))
 
     def deliver(name: str, content: bytes) -> None:
         (tmp_path / f"{name}.part").write_bytes(content)
         (tmp_path / f"{name}.part").rename(tmp_path / name)
 
     months = [_month(f"{merchant}.w{number}", number) for number in range(500)]
+    others = [_month(f"{merchant}.v{number}", number) for number in range(20)]
     deliver("a.jsonl", "\n".join(months).encode())
     async with _intake(engine, "--watch", str(tmp_path)) as process:
         await _until(lambda: _delivered(engine, merchant) > 50)
         process.send_signal(signal.SIGKILL)
         await process.wait()
-    assert (tmp_path / "a.jsonl").exists()
+    assert (taking / "a.jsonl").exists()
+    deliver("a.jsonl", "\n".join(others).encode())  # before the killed one is gone on with
     async with _intake(engine, "--watch", str(tmp_path)) as process:
-        await _until((done / "a.jsonl").exists)
+        await _until((done / "2.a.jsonl").exists)
         deliver("b.jsonl", f"not json {merchant}\n".encode())
         deliver("c.csv", b"no,header\n")
         deliver("a.jsonl", "\n".join(months).encode())
-        await _until((done / "2.a.jsonl").exists)
+        await _until((done / "3.a.jsonl").exists)
         await _until((failed / "c.csv").exists)
         process.send_signal(signal.SIGTERM)
         await process.wait()
-    assert _delivered(engine, merchant) == len(months)
+    assert _delivered(engine, merchant) == len(months) + len(others)
     assert (done / "b.jsonl.rejected.jsonl").exists()
     assert _kept(engine, f"not json {merchant}") == [("b.jsonl", 1)]
-    assert set(await asyncio.to_thread(lambda: list(tmp_path.iterdir()))) == {done, failed}
+    left = await asyncio.to_thread(lambda: [*tmp_path.iterdir(), *taking.iterdir()])
+    assert set(left) == {taking, done, failed}
 
 
 async def test_who_looks_at_a_terminal_sees_how_far_the_feed_is(
