@@ -42,19 +42,23 @@ def _fields(error: ValidationError) -> dict[str, str]:
     for item in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in item["loc"]) or "message"
         reason = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
-        found.setdefault(name[:200], reason[:500])
-    # A key may be hostile input itself.
-    return {card_data.redact(name): reason for name, reason in found.items()}
+        found.setdefault(_told(name), reason[:500])
+    return found
 
 
 def _card_data(raw: bytes | str) -> dict[str, str]:
     try:
         parsed: object = json.loads(raw)
-        return dict(card_data.find(parsed))
+        return {_told(name): reason for name, reason in card_data.find(parsed)}
     except ValueError:
         return {}
     except RecursionError:
         return {"message": "is nested too deeply"}
+
+
+def _told(name: str) -> str:
+    """A field's name as it may be told: a stranger wrote it, and half a character is no text."""
+    return card_data.redact(name.encode("utf-8", "backslashreplace").decode())[:200]
 
 
 def canonical(value: object) -> str:

@@ -272,6 +272,18 @@ def test_no_door_lets_a_card_number_in_and_no_refusal_repeats_it(
     assert "1111" not in told
 
 
+@pytest.mark.parametrize(
+    "name", [f"{'a' * 190} {CARD}", "\ud800", f"\ud800\n{CARD}", f"card cvv 737 {'a' * 500}"]
+)
+@pytest.mark.parametrize("value", [CARD, {"cvv": "737"}, [737]])
+def test_any_name_can_be_told_and_tells_nothing(name: str, value: object) -> None:
+    told = f"{faults({name: value})}"
+    assert told.encode().decode() == told
+    assert len(told) < 1000
+    assert "4111" not in told
+    assert "737" not in told
+
+
 @given(st.text(max_size=200))
 def test_redaction_leaves_nothing_to_find(text: str) -> None:
     assert list(find(redact(f"{text} {CARD} cvv 123"))) == []

@@ -126,6 +126,7 @@ async def test_other_merchants_cases_do_not_exist(api: Api, engine: Engine) -> N
         (b'{"text": "a", "txet": "b"}', 422, "InvalidMessage", "txet"),
         (b'{"text": "a", "author": "somebody"}', 422, "InvalidMessage", "name of the API key"),
         (f'{{"text": "card {CARD}"}}'.encode(), 422, "InvalidMessage", "card number"),
+        (f'{{"\\ud800": "{CARD}"}}'.encode(), 422, "InvalidMessage", "card number"),
         (b'{"text": "' + b"a" * MAX_BODY_BYTES + b'"}', 413, "TooLarge", "bytes"),
     ],
 )
