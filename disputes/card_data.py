@@ -28,6 +28,8 @@ _CODE_TEXT = re.compile(
     rf"\b(?:{_CODE_WORDS})\b(?:\s+(?:is|was|code|number|no))?[\s:=#.-]{{0,3}}([0-9]{{3,4}})\b",
     re.IGNORECASE,
 )
+#: Of a field's name with all names around it: many fields may stand within one that never ends.
+_PATH_CHARS = 500
 #: A shopper's token at the gateway: as good as a card to whoever has our access.
 _TOKEN_PAIR = re.compile(r'"registration_?id"\s*:\s*"([^"]+)', re.IGNORECASE)
 #: An escape of JSON, or of a byte that is no UTF-8 (Python's ``backslashreplace``).
@@ -72,7 +74,7 @@ def find(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (field, reason) for each card number or security code in parsed JSON."""
     if isinstance(value, dict):
         for name, item in value.items():
-            here = f"{path}.{name}" if path else str(name)
+            here = (f"{path}.{name}" if path else str(name))[:_PATH_CHARS]
             if has_card_number(str(name)):
                 yield path or "field name", "must not hold a card number"
             elif _is_code(str(name), item):

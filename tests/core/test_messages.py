@@ -284,6 +284,16 @@ def test_any_name_can_be_told_and_tells_nothing(name: str, value: object) -> Non
     assert "737" not in told
 
 
+def test_of_very_many_reasons_the_first_are_told() -> None:
+    told = faults({f"field_{number}": number for number in range(2000)})
+    assert len(told) == 51
+    assert told["more"] == "1958 other reasons"  # eight fields of a notice are missing, too
+    codes: dict[str, object] = {"n" * 100_000: [{"cvv": "737"}] * 20_000}
+    told = faults(codes)
+    assert "must not hold a card security code" in told.values()
+    assert len(f"{told}") < 100_000
+
+
 @given(st.text(max_size=200))
 def test_redaction_leaves_nothing_to_find(text: str) -> None:
     assert list(find(redact(f"{text} {CARD} cvv 123"))) == []

@@ -126,7 +126,7 @@ async def test_what_was_rejected_is_listed_once_however_often_the_feed_comes(
     found = {it.line_number: it for it in RejectedBook(alone.store).page(None, 5000)}
     assert sorted(found) == list(range(1, len(lines) + 1))
     assert found[1].sha256 == hashlib.sha256(b"wrong 0").hexdigest()
-    assert (len(found[1101].reasons) > 20_000, found[1101].cut) == (True, True)
+    assert (len(found[1101].reasons), found[1101].cut) == (51, True)
     assert found[1102].redacted
     assert CARD not in f"{found[1102]}"
     assert {it.feed for it in found.values()} == {"of [removed].jsonl"}
