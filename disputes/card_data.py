@@ -3,8 +3,10 @@
 PCI DSS 3.3.1, 3.4.1: neither may be stored; what we refuse or redact never reaches a file.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 
 REMOVED = "[removed]"
 #: Digits with single spaces or hyphens between them, not inside a longer word or number.
@@ -17,16 +19,23 @@ _CODE_WORDS = r"cvv2?|cvc2?|csc|cvn|security[ _-]?code|verification[ _-]?value"
 _CODE_NAME = re.compile(
     r"^(?:card)?(?:csc|cid|cvn)$|cvv|cvc|cardcsc|securitycode|verificationvalue"
 )
+#: In what is only shown, more is a code's name than what is refused for it.
+_SHOWN_NAME = re.compile(rf"{_CODE_NAME.pattern}|csc|cvn")
 _CODE = re.compile(r"[0-9]{3,4}")
-_CODE_PAIR = re.compile(
-    rf'("[A-Za-z_. -]*(?:{_CODE_WORDS})[A-Za-z_. -]*"\s*:\s*"?\s*)([0-9]{{3,4}})\b', re.IGNORECASE
-)
+#: A name and what may be its code; only looked ahead at, for the name's end may begin another.
+_PAIR = re.compile(r'"([^"]*)(?="\s*:\s*(?:"\s*)?([0-9]{3,4})\b)')
 _CODE_TEXT = re.compile(
-    rf"(\b(?:{_CODE_WORDS})\b(?:\s+(?:is|was|code|number|no))?[\s:=#.-]{{0,3}})([0-9]{{3,4}})\b",
+    rf"\b(?:{_CODE_WORDS})\b(?:\s+(?:is|was|code|number|no))?[\s:=#.-]{{0,3}}([0-9]{{3,4}})\b",
     re.IGNORECASE,
 )
+#: Of a field's name with all names around it: many fields may stand within one that never ends.
+_PATH_CHARS = 500
 #: A shopper's token at the gateway: as good as a card to whoever has our access.
-_TOKEN_PAIR = re.compile(r'("registration_?id"\s*:\s*")([^"]+)', re.IGNORECASE)
+_TOKEN_PAIR = re.compile(r'"registration_?id"\s*:\s*"([^"]+)', re.IGNORECASE)
+#: An escape of JSON, or of a byte that is no UTF-8 (Python's ``backslashreplace``).
+_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|x([0-9a-f]{2})|(["\\/bfnrt]))')
+#: What one letter behind the backslash says; an escaped quote begins and ends nothing.
+_SAYS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': "'"}
 
 
 def _luhn(digits: str) -> bool:
@@ -65,7 +74,7 @@ def find(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (field, reason) for each card number or security code in parsed JSON."""
     if isinstance(value, dict):
         for name, item in value.items():
-            here = f"{path}.{name}" if path else str(name)
+            here = (f"{path}.{name}" if path else str(name))[:_PATH_CHARS]
             if has_card_number(str(name)):
                 yield path or "field name", "must not hold a card number"
             elif _is_code(str(name), item):
@@ -90,18 +99,90 @@ def _is_code(name: str, value: object) -> bool:
     # Most values cannot be one, and the name need not be looked at.
     if not isinstance(value, str | int) or not _CODE.fullmatch(str(value).strip()):
         return False
-    return bool(_CODE_NAME.search(re.sub(r"[^a-z]", "", name.lower())))
+    return bool(_CODE_NAME.search(_letters(name)))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
 
 
 def redact(text: str) -> str:
-    """Replace card numbers and security codes in raw text, well-formed or not."""
-    for start, end in reversed(list(_card_numbers(text))):
-        text = text[:start] + REMOVED + text[end:]
-    for pattern in (_CODE_PAIR, _CODE_TEXT):
-        text = pattern.sub(rf"\g<1>{REMOVED}", text)
-    return text
+    """Replace card numbers and security codes in raw text, JSON or not, well-formed or not."""
+    return _without(text, _spans)
+
+
+def redact_json(text: str) -> str:
+    """Replace them in a line of JSON: surely, where it can be read, and else as ``redact`` does."""
+    shown = redact(text)
+    try:
+        parsed: object = json.loads(text)
+        return shown if _is_clean(shown) else redact(json.dumps(_cleaned(parsed)))
+    except (ValueError, RecursionError):
+        return shown
+
+
+def _is_clean(shown: str) -> bool:
+    try:
+        return not any(find(json.loads(shown)))
+    except ValueError:
+        return False  # a number was taken out, and words stand there now
+
+
+def _cleaned(value: object) -> object:
+    """Parsed JSON without what ``find`` finds in it."""
+    if isinstance(value, dict):
+        return {
+            redact(str(name)): REMOVED if _is_code(str(name), item) else _cleaned(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return REMOVED if any(find(value)) else value
 
 
 def redact_tokens(text: str) -> str:
     """Replace shoppers' tokens in raw JSON, well-formed or not."""
-    return _TOKEN_PAIR.sub(rf"\g<1>{REMOVED}", text)
+    return _without(text, lambda raw: (found.span(1) for found in _TOKEN_PAIR.finditer(raw)))
+
+
+_Spans = Iterable[tuple[int, int]]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    yield from _card_numbers(text)
+    for pair in _PAIR.finditer(text):
+        if _SHOWN_NAME.search(_letters(pair[1])):
+            yield pair.span(2)
+    yield from (found.span(1) for found in _CODE_TEXT.finditer(text))
+
+
+def _without(text: str, spans: Callable[[str], _Spans]) -> str:
+    """Replace what is found in the text as it stands, and as it reads with its escapes undone."""
+    text = _cut(text, spans(text))
+    if "\\" not in text:
+        return text
+    plain, place = _undone(text)
+    return _cut(text, ((place(start), place(end)) for start, end in spans(plain)))
+
+
+def _cut(text: str, spans: _Spans) -> str:
+    parts, done = [], 0
+    for start, end in sorted(spans):
+        if start >= done:
+            parts += [text[done:start], REMOVED]
+        done = max(done, end)
+    return "".join([*parts, text[done:]])
+
+
+def _undone(text: str) -> tuple[str, Callable[[int], int]]:
+    """The text without escapes, and what gives a place's own place in ``text``."""
+    behind, longer = [0], [0]  # from a place behind an escape on, ``text`` is so much longer
+
+    def says(escape: re.Match[str]) -> str:
+        behind.append(escape.start() - longer[-1] + 1)
+        longer.append(longer[-1] + len(escape[0]) - 1)
+        wide, byte, letter = escape.groups()
+        return _SAYS.get(letter, letter) if letter else chr(int(wide or byte, 16))
+
+    plain = _ESCAPE.sub(says, text)
+    return plain, lambda place: place + longer[bisect_right(behind, place) - 1]

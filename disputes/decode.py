@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,8 @@ from disputes import card_data
 from disputes.errors import InvalidMessage
 
 M = TypeVar("M", bound=BaseModel)
+#: Reasons that a refusal names; a message may be nothing but faults.
+_MOST_REASONS = 50
 _WORDS = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
@@ -22,7 +25,8 @@ def decode(model: type[M], raw: bytes | str, *, edge: bool = False) -> M:
     """Read ``raw`` JSON as ``model``.
 
     ``edge``: refuse unknown fields by name (feed, HTTP, CLI); inside, they are ignored so that an
-    older worker reads a newer message. Raises ``InvalidMessage`` naming every field at fault.
+    older worker reads a newer message. Raises ``InvalidMessage`` naming every field at fault, of
+    very many the first.
     """
     fields: dict[str, str] = {}
     message: M | None = None
@@ -39,22 +43,30 @@ def decode(model: type[M], raw: bytes | str, *, edge: bool = False) -> M:
 
 def _fields(error: ValidationError) -> dict[str, str]:
     found: dict[str, str] = {}
-    for item in error.errors(include_input=False, include_url=False, include_context=False):
+    items = error.errors(include_input=False, include_url=False, include_context=False)
+    for item in items[:_MOST_REASONS]:
         name = ".".join(str(part) for part in item["loc"]) or "message"
         reason = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
-        found.setdefault(name[:200], reason[:500])
-    # A key may be hostile input itself.
-    return {card_data.redact(name): reason for name, reason in found.items()}
+        found.setdefault(_told(name), reason[:500])
+    if len(items) > _MOST_REASONS:
+        found["more"] = f"{len(items) - _MOST_REASONS} other reasons"
+    return found
 
 
 def _card_data(raw: bytes | str) -> dict[str, str]:
     try:
         parsed: object = json.loads(raw)
-        return dict(card_data.find(parsed))
+        first = islice(card_data.find(parsed), _MOST_REASONS)
+        return {_told(name): reason for name, reason in first}
     except ValueError:
         return {}
     except RecursionError:
         return {"message": "is nested too deeply"}
+
+
+def _told(name: str) -> str:
+    """A field's name as it may be told: a stranger wrote it, and half a character is no text."""
+    return card_data.redact(name.encode("utf-8", "backslashreplace").decode())[:200]
 
 
 def canonical(value: object) -> str:

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from disputes.card_data import redact, redact_tokens
+from disputes.card_data import redact, redact_json, redact_tokens
 from disputes.decode import canonical_of, decode, sha256
 from disputes.errors import InvalidMessage
 from disputes.fields import Identifier, Moment
@@ -236,7 +236,7 @@ def rejection(
         shown: the line without what must not be kept, where more than the line itself tells it.
     """
     text = raw.decode("utf-8", errors="backslashreplace")
-    shown = redact_tokens(redact(text if shown is None else shown))
+    shown = redact_tokens(redact_json(text) if shown is None else redact(shown))
     entry: dict[str, object] = {"line_number": number, "reasons": reasons, "line": shown}
     if shown != text:
         entry["redacted"] = True

@@ -18,7 +18,7 @@ from starter.feed_stream import FeedForm, FeedKind, Position, Taken, take_feed
 from starter.intake import Clock, Intake, Outcome
 from starter.mapping import Mapping
 from starter.progress import FeedReport, Progress, RejectedLine
-from starter.rejected import RejectedLines
+from starter.rejected import RejectedLines, printable
 
 #: Rejected lines that a report names; the file has them all.
 _SHOWN = 20
@@ -193,7 +193,7 @@ class _Run:
                 report.duplicates += 1
             case Outcome.REJECTED:
                 report.rejected += 1
-                report.rejected_file = str(self._file)
+                report.rejected_file = printable(str(self._file))
                 await self._write(taken)
                 if len(report.rejected_lines) < _SHOWN:
                     shown = RejectedLine(line_number=raw.number, reasons=result.reasons)

@@ -29,7 +29,7 @@ class RejectedLines:
 
     def __init__(self, book: RejectedBook, feed: str | None = None) -> None:
         self._book = book
-        self._feed = None if feed is None else redact(_printable(feed))
+        self._feed = None if feed is None else redact(printable(feed))
         self._waiting: list[dict[str, object]] = []
         self._chars = 0
 
@@ -53,6 +53,6 @@ class RejectedLines:
             await asyncio.to_thread(self._book.keep, waiting)
 
 
-def _printable(name: str) -> str:
-    # A file's name may be any bytes.
+def printable(name: str) -> str:
+    """A file's name, which may be any bytes, as text that can be kept and told."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr
 
 from disputes.store.intake import IntakeBook
 from starter.api import documents, examples
@@ -21,8 +21,9 @@ from starter.progress import RejectedLine
 from starter.rejected import RejectedLines
 
 router = APIRouter(tags=["intake"])
-#: Rejected lines that the answer tells.
+#: Rejected lines that the answer tells, and characters of their reasons.
 _TOLD: Final = 1000
+_TOLD_CHARS: Final = 500_000
 _KINDS: Final = {
     "application/jsonl": FeedKind.JSONL,
     "application/x-ndjson": FeedKind.JSONL,
@@ -33,12 +34,25 @@ _ENCODINGS: Final = {"": Encoding.PLAIN, "gzip": Encoding.GZIP, "zstd": Encoding
 
 
 class FeedAnswer(BaseModel):
-    """What became of a feed; ``rejected_lines``: its first 1,000 (all: `/v1/intake/rejected`)."""
+    """What became of a feed; ``rejected_lines``: its first 1,000 (all: `/v1/intake/rejected`).
+
+    Fewer are told where they have very many reasons.
+    """
 
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
     rejected_lines: list[RejectedLine] = []
+    _chars: int = PrivateAttr(0)
+
+    def reject(self, taken: Taken) -> None:
+        """Count a rejected line, and tell it while there is room."""
+        self.rejected += 1
+        reasons = taken.result.reasons
+        self._chars += sum(map(len, (*reasons, *reasons.values())))
+        if len(self.rejected_lines) < _TOLD and self._chars <= _TOLD_CHARS:
+            line = RejectedLine(line_number=taken.raw.number, reasons=reasons)
+            self.rejected_lines.append(line)
 
 
 @router.post(
@@ -97,10 +111,7 @@ def _form(request: Request) -> FeedForm:
 def _count(answer: FeedAnswer, taken: Taken) -> None:
     match taken.result.outcome:
         case Outcome.REJECTED:
-            answer.rejected += 1
-            if len(answer.rejected_lines) < _TOLD:
-                told = RejectedLine(line_number=taken.raw.number, reasons=taken.result.reasons)
-                answer.rejected_lines.append(told)
+            answer.reject(taken)
         case Outcome.DUPLICATE:
             answer.duplicates += 1
         case _:

@@ -59,7 +59,7 @@ class WaitingList(BaseModel):
     responses=documents.reads(RejectedList, "A page of lines, without card numbers and CVVs."),
 )
 def list_rejected(request: Request, key: Viewer, asked: Annotated[Page, Query()]) -> Response:
-    """List them with every reason, by whatever door they came; `feed` names a file."""
+    """List them with their reasons, by whatever door they came; `feed` names a file."""
     if key.merchants is not None:
         raise HttpRefusal(403, "Forbidden", "the lines are of all merchants, and the key's are few")
     after = _place(asked.cursor)

@@ -272,6 +272,28 @@ def test_no_door_lets_a_card_number_in_and_no_refusal_repeats_it(
     assert "1111" not in told
 
 
+@pytest.mark.parametrize(
+    "name", [f"{'a' * 190} {CARD}", "\ud800", f"\ud800\n{CARD}", f"card cvv 737 {'a' * 500}"]
+)
+@pytest.mark.parametrize("value", [CARD, {"cvv": "737"}, [737]])
+def test_any_name_can_be_told_and_tells_nothing(name: str, value: object) -> None:
+    told = f"{faults({name: value})}"
+    assert told.encode().decode() == told
+    assert len(told) < 1000
+    assert "4111" not in told
+    assert "737" not in told
+
+
+def test_of_very_many_reasons_the_first_are_told() -> None:
+    told = faults({f"field_{number}": number for number in range(2000)})
+    assert len(told) == 51
+    assert told["more"] == "1958 other reasons"  # eight fields of a notice are missing, too
+    codes: dict[str, object] = {"n" * 100_000: [{"cvv": "737"}] * 20_000}
+    told = faults(codes)
+    assert "must not hold a card security code" in told.values()
+    assert len(f"{told}") < 100_000
+
+
 @given(st.text(max_size=200))
 def test_redaction_leaves_nothing_to_find(text: str) -> None:
     assert list(find(redact(f"{text} {CARD} cvv 123"))) == []

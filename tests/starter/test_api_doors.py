@@ -100,6 +100,7 @@ async def test_a_key_that_knocks_too_often_is_told_when_to_come_again(api: Api) 
         (b'{"text": 5}', 422, "InvalidMessage", "text"),
         (b'{"text": "a", "txet": "b"}', 422, "InvalidMessage", "txet"),
         (f'{{"text": "card {CARD}"}}'.encode(), 422, "InvalidMessage", "card number"),
+        (f'{{"\\ud800": "{CARD}"}}'.encode(), 422, "InvalidMessage", "card number"),
         (b'{"text": "' + b"a" * MAX_BODY_BYTES + b'"}', 413, "TooLarge", "bytes"),
     ],
 )

@@ -191,6 +191,21 @@ async def test_rejected_lines_are_kept_without_what_must_not_be(
         assert (await (await api.as_("door")).get(REJECTED)).status_code == 403
 
 
+async def test_the_answer_does_not_grow_with_the_reasons_of_rejected_lines(
+    alone: Engine, tmp_path: Path
+) -> None:
+    many = {f"field_{number}": number for number in range(10_000)}
+    long = {f"field_{number}".ljust(200, "x"): number for number in range(60)}
+    lines = [line("dispute.opened", f"E-{n}", many if n < 20 else long) for n in range(320)]
+    async with run_api(alone.env, tmp_path) as api:
+        door = await api.as_("door")
+        answer = await door.post("/v1/disputes/feed", content="\n".join(lines).encode())
+    told = answer.json()
+    assert (answer.status_code, told["rejected"]) == (200, 320)
+    assert 20 < len(told["rejected_lines"]) < 320
+    assert len(answer.content) < 1_000_000
+
+
 async def test_a_feed_may_take_longer_than_any_single_answer(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
