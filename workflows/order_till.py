@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes import orders, resolutions
     from disputes.errors import NotFound, Refusal
     from disputes.messages import ResolveOperation
-    from disputes.operations import Operation, Plan
+    from disputes.operations import STANDALONE, Operation, Plan
     from disputes.order_plans import plan_of
     from disputes.orders import Order
     from disputes.payment_steps import (
@@ -155,8 +155,11 @@ class OrderTill:
 
     async def _look_again(self, booking: EntryTold, now: datetime) -> MoneyMoved:
         """The gateway told of an entry: have it shown, and read what the books make of it."""
-        about = self.order.request.payment_id or booking.gateway_id
-        asked = await self._ask_gateway(about, now)
+        operation, payment_id = self.order.operation, self.order.request.payment_id
+        # A credit hangs under nothing: whoever asks about its payment is never shown it.
+        alone = operation is not None and operation.purpose in STANDALONE
+        about = booking.gateway_id if alone else payment_id
+        asked = await self._ask_gateway(about or booking.gateway_id, now)
         if asked.hold is not None:
             self.bookings.insert(0, booking)
             return MoneyMoved(hold=asked.hold)
