@@ -6,6 +6,7 @@ from disputes.events import PaymentKnown
 from disputes.ledger import Account
 from disputes.operations import GatewayEntry
 from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
+from tests.store.payments import Payments
 from tests.store.scene import START, Dispute, Scene, entry, new_id
 
 
@@ -236,6 +237,25 @@ def test_a_give_back_that_was_adopted_as_a_plain_refund_is_corrected(scene: Scen
     _with(dispute, shown).ask()
     scene.book.settle(key, OperationState.SETTLED, gateway_id=shown.gateway_id, at=START)
     assert scene.readings() == {"acquirer": 92, "in_hand": 77}
+    assert scene.ledger.verify() == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_was_taken_for_refused_claims_only_what_names_it(scene: Scene, *, named: bool) -> None:
+    """An entry without our reference may be anybody's."""
+    debit = entry(PaymentType.DB, 9200)
+    payments = Payments(scene)
+    payments.shown(debit)
+    plan = payments.plan(Purpose.REFUND, 2000, debit.gateway_id)
+    payments.sent(plan)
+    scene.book.settle(plan.key, OperationState.IN_DOUBT, at=START)
+    scene.book.resolve(plan.key, happened=False, reason="not on the list", at=START)
+    mtid = plan.merchant_transaction_id if named else None
+    payments.shown(debit, entry(PaymentType.RF, 2000, debit.gateway_id, mtid=mtid))
+    known = scene.book.intend(plan, ()).operation
+    state = OperationState.SETTLED if named else OperationState.REFUSED
+    assert (known.state, known.reason is None) == (state, named)
+    assert scene.position(Account.ACQUIRER) == 7200
     assert scene.ledger.verify() == []
 
 
