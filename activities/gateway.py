@@ -9,7 +9,7 @@ from activities.operation import OperationRunner, Patience, Stopwatch
 from activities.refusals import ended_by
 from disputes.errors import Conflict, NotFound
 from disputes.messages import Booking
-from disputes.operations import GatewayEntry, Payment
+from disputes.operations import GatewayEntry, Operation, Payment, owner_of
 from disputes.ports import GatewayPort, OperationBook, Register
 from disputes.refusals import RefusalKind, refusal_of
 from disputes.steps import AdoptBooking, AskPayment, Hold, MoneyMoved, MoveMoney, ResolveDoubt
@@ -81,9 +81,29 @@ class GatewayActivities:
             if ask.dispute_id is not None and ask.events:
                 await asyncio.to_thread(self._register.record, ask.dispute_id, ask.events)
             entries = await self._linked(ask.merchant_id, ask.payment_id)
-            if entries is None:
+            told = await self._told(ask)
+            if entries is None or told is None:
                 return MoneyMoved(hold=Hold.GATEWAY_UNREACHABLE)
-            return MoneyMoved(payment=await asyncio.to_thread(self._adopt, ask, entries))
+            return MoneyMoved(
+                payment=await asyncio.to_thread(self._adopt, ask, entries),
+                operations=await asyncio.to_thread(self._own_among, told, ask),
+            )
+
+    async def _told(self, ask: AskPayment) -> list[GatewayEntry] | None:
+        """The entries that were told of, as the gateway shows them; ``None`` for no answer."""
+        shown: list[GatewayEntry] = []
+        for gateway_id in ask.told:
+            linked = await self._linked(ask.merchant_id, gateway_id)
+            if linked is None:
+                return None
+            shown += [entry for entry in linked if entry.gateway_id == gateway_id]
+        return shown
+
+    def _own_among(self, told: list[GatewayEntry], ask: AskPayment) -> tuple[Operation, ...]:
+        """Those operations of the authorization's workflow that entries prove to be booked."""
+        owner = f"preauthorization/{ask.payment_id}"
+        found = [self._book.adopt_entry(None, entry, ask.at) for entry in told]
+        return tuple(op for op in found if op is not None and owner_of(op.key) == owner)
 
     def _adopt(self, ask: AskPayment, entries: tuple[GatewayEntry, ...]) -> Payment:
         if ask.dispute_id is None:

@@ -14,7 +14,7 @@ from disputes import differences, twins
 from disputes.comparison import Comparison, Windows, compare
 from disputes.decode import canonical_of
 from disputes.errors import Conflict, NotFound
-from disputes.known import KnownOperation, KnownPayment, sent_again, untold
+from disputes.known import KnownOperation, KnownPayment, booked_orders, sent_again, untold
 from disputes.messages import Booking
 from disputes.money import Money
 from disputes.operations import GatewayEntry, Plan, owner_of
@@ -98,7 +98,8 @@ class ReconciliationActivities:
                 shown=lookup.entries,
                 differences=(*strange, *differences.for_a_person(known, found)),
                 adoptable=differences.adoptable(known, found),
-                untold=bool(untold(known)) or any(_undoable(found, lookup.entries, payment)),
+                untold=bool(untold(known) or await self._unaware(known))
+                or any(_undoable(found, lookup.entries, payment)),
                 amiss=await asyncio.to_thread(self._known.amiss, payment.root_id),
             )
 
@@ -126,17 +127,22 @@ class ReconciliationActivities:
 
     async def _tell_owners(self, known: KnownPayment, adopt: AdoptShown) -> None:
         """Have the payment's own workflows look: an entry is new, or an outcome known."""
+        booked = booked_orders(known)
+        for workflow_id in await self._unaware(known):
+            await self._news.payment_booking(workflow_id, _told(booked[workflow_id], adopt.at))
         new = next((it for it in adopt.shown if it.gateway_id in adopt.adoptable), None)
         if new is None:
             return
-        entry = EntryTold(
-            gateway_id=new.gateway_id, payment_type=new.payment_type, occurred_at=adopt.at
-        )
-        owners = {owner_of(op.key) for op in known.operations} - {None}
+        owners = {owner_of(op.key) or "" for op in known.operations}
         owners.add(f"preauthorization/{adopt.payment.root_id}")
-        ids = sorted(owner for owner in owners if owner is not None)
+        ids = sorted(owner for owner in owners if owner.startswith("preauthorization/"))
         for workflow_id in await asyncio.to_thread(self._known.concerned, ids):
-            await self._news.payment_booking(workflow_id, entry)
+            await self._news.payment_booking(workflow_id, _told(new, adopt.at))
+
+    async def _unaware(self, known: KnownPayment) -> tuple[str, ...]:
+        """Orders that do not know that their money was booked, whoever had the gateway show it."""
+        booked = list(booked_orders(known))
+        return await asyncio.to_thread(self._known.concerned, booked) if booked else ()
 
     async def _undo_twins(self, found: Comparison, adopt: AdoptShown) -> Comparison:
         """What is left of a comparison once the twins that can be undone are (step 7)."""
@@ -240,6 +246,12 @@ def _plan(op: KnownOperation, merchant_id: str) -> Plan:
 
 def _not_compared(payment: PaymentRoot, reason: str) -> ComparedPayment:
     return ComparedPayment(differences=(differences.not_compared(payment.root_id, reason),))
+
+
+def _told(entry: KnownOperation | GatewayEntry, at: datetime) -> EntryTold:
+    return EntryTold.model_validate(
+        {"gateway_id": entry.gateway_id, "payment_type": entry.payment_type, "occurred_at": at}
+    )
 
 
 def _booking(operation: KnownOperation, at: datetime) -> Booking:

@@ -1,9 +1,12 @@
 """What our books know of one payment, and what of it the cases have not been told."""
 
 from collections.abc import Collection
+from typing import get_args
 
 from disputes.fields import Durable, Moment
-from disputes.operations import STANDALONE
+from disputes.operations import STANDALONE, owner_of
+from disputes.orders import OrderKind
+from disputes.twins import TWIN
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 #: Entries of which a case hears by the signal ``booking``.
@@ -87,6 +90,14 @@ def untold(
         if not dispute.final and dispute.refunded_minor not in (None, refunded) and refunds:
             news.append((dispute.dispute_id, refunds[-1]))
     return tuple(news)
+
+
+def booked_orders(known: KnownPayment) -> dict[str, KnownOperation]:
+    """What is booked of refunds, payouts and rebills, by the workflow that asked for it."""
+    booked = [op for op in known.operations if op.state is OperationState.SETTLED and op.gateway_id]
+    # What undoes a twin is no order.
+    owned = [(owner_of(op.key) or "", op) for op in booked if TWIN not in op.key]
+    return {owner: op for owner, op in owned if owner.partition("/")[0] in get_args(OrderKind)}
 
 
 def sent_again(known: KnownPayment) -> KnownOperation | None:

@@ -132,7 +132,7 @@ class ReconciliationBook(Protocol):
         """Give an operation that a person settled its entry; repeated, it changes nothing."""
 
     def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
-        """Those of payments' own workflows that want to hear of a new entry."""
+        """Those of payments' own workflows that want to hear of a booked entry."""
 
 
 class PaymentRecord(Durable):

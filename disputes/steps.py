@@ -43,6 +43,7 @@ class AskPayment(Durable):
     """Ask the gateway what it knows of a payment; record ``events`` of the dispute first.
 
     Without a dispute a PA or CD is asked for as well: its own workflow wants to know it.
+    ``told``: entries that hang under nothing, and may be operations of the payment's workflow.
     """
 
     dispute_id: str | None = None
@@ -50,6 +51,7 @@ class AskPayment(Durable):
     payment_id: GatewayId
     gateway_reference: GatewayId | None = None
     events: tuple[CaseEvent, ...] = ()
+    told: tuple[GatewayId, ...] = ()
     at: Moment
 
 

@@ -20,10 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from disputes.money import Money
     from disputes.operations import Operation, Plan
     from disputes.payment_steps import TellSuccessor
-    from disputes.requests import AuthorizationCommand
+    from disputes.requests import AuthorizationCommand, EntryTold
     from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney
     from disputes.twins import TWIN
-    from disputes.vocabulary import OperationState, Purpose
+    from disputes.vocabulary import OperationState, PaymentType, Purpose
     from workflows import options
     from workflows.till import Till, gateway_step, resolve_step
 
@@ -73,6 +73,8 @@ class AuthorizationTill:
         self.resolutions: list[ResolveOperation] = []
         #: the gateway must be asked what became of it
         self.stale = True
+        #: authorizations that the gateway told of since it was asked
+        self._told: list[str] = []
 
     @property
     def hold_until(self) -> datetime | None:
@@ -106,6 +108,12 @@ class AuthorizationTill:
         # Steps that are under way change it too.
         before, self._seen = self._seen, self.auth
         return self.auth != before
+
+    def told(self, entry: EntryTold) -> None:
+        """A notification is no proof: the gateway itself tells what it booked."""
+        self.stale = True
+        if entry.payment_type is PaymentType.PA:
+            self._told.append(entry.gateway_id)
 
     def hurry(self) -> None:
         """A moment has come: what waits is tried at once."""
@@ -192,9 +200,17 @@ class AuthorizationTill:
     async def _ask_gateway(self, now: datetime) -> MoneyMoved:
         # Before the question: what is told of meanwhile may be newer than the answer.
         self.stale = False
+        told, self._told = self._told, []
         start = self.auth.start
-        ask = AskPayment(merchant_id=start.merchant_id, payment_id=start.payment_id, at=now)
+        if all(op.purpose is not Purpose.AUTHORIZE for op in self.auth.doubtful):
+            told = []
+        # One that was made anew hangs under nothing: a question about the old one never shows it.
+        ask = AskPayment(
+            merchant_id=start.merchant_id, payment_id=start.payment_id, told=tuple(told), at=now
+        )
         moved = await gateway_step(GatewayActivities.ask_payment, ask)
+        if moved.hold is not None:
+            self._told = told + self._told
         unknown = moved.payment is not None and not moved.payment.known
         # It may show up yet: ask again after a while, until its time is over.
         again = unknown and not self.auth.lapsed

@@ -85,8 +85,10 @@ class OrderRun:
         """What the shopper is to be told, once, when the money is on its way."""
         if self._shopper_told or not order.ended:
             return None
-        self._shopper_told = True
-        return orders.arrival_notice(order, workflow.now())
+        notice = orders.arrival_notice(order, workflow.now())
+        # One that was refused may prove to be booked yet.
+        self._shopper_told = notice is not None
+        return notice
 
     async def _open(self, start: RawValue) -> OrderTill:
         """Ask the register first: a known order goes on where it was."""

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from disputes import orders, resolutions
     from disputes.errors import NotFound, Refusal
     from disputes.messages import ResolveOperation
-    from disputes.operations import Operation, Plan
+    from disputes.operations import STANDALONE, Operation, Plan
     from disputes.order_plans import plan_of
     from disputes.orders import Order
     from disputes.payment_steps import (
@@ -23,9 +23,9 @@ with workflow.unsafe.imports_passed_through():
         TellDisputes,
     )
     from disputes.requests import EntryTold, PayoutRequest, RebillRequest
-    from disputes.steps import AskPayment, MoneyMoved, MoveMoney
+    from disputes.steps import AskPayment, Hold, MoneyMoved, MoveMoney
     from disputes.twins import TWIN
-    from disputes.vocabulary import OperationState, OrderState, PaymentType
+    from disputes.vocabulary import OperationState, PaymentType
     from workflows.store_step import store_step
     from workflows.till import Till, gateway_step, resolve_step
 
@@ -50,7 +50,7 @@ class OrderTill:
         #: why it ends before anything was sent
         self.refusal: Refusal | None = None
         self.resolutions: list[ResolveOperation] = []
-        #: entries that the gateway told of while nobody knew the outcome
+        #: entries that the gateway told of
         self.bookings: list[EntryTold] = []
         self._till = Till()
         self._unfinished = list(unfinished)
@@ -100,7 +100,7 @@ class OrderTill:
             return self._resolve(self.resolutions.pop(0), now)
         if self._unfinished:
             return self._move(self._unfinished.pop(0), now)
-        if order.state is OrderState.IN_DOUBT and not orders.of_a_case(order.request):
+        if self._unproven():
             return self._look_again(self.bookings.pop(0), now) if self.bookings else None
         if self._disputes_due():
             return self._tell_disputes(now)
@@ -115,6 +115,17 @@ class OrderTill:
         except Refusal as refusal:
             self.refuse(refusal, now)
             return None
+
+    def _unproven(self) -> bool:
+        """Whether the gateway's late word may change it: in doubt, or refused and told of."""
+        operation = self.order.operation
+        if operation is None or orders.of_a_case(self.order.request):
+            return False
+        if operation.state is OperationState.IN_DOUBT:
+            return True
+        told = operation.state is OperationState.REFUSED and bool(self.bookings)
+        # Runs of before let lie what was told of a refused one, and are replayed so.
+        return told and workflow.patched("look-again-at-what-was-refused")
 
     def _waits_for_a_person(self) -> bool:
         approval = self.order.approval
@@ -155,11 +166,17 @@ class OrderTill:
 
     async def _look_again(self, booking: EntryTold, now: datetime) -> MoneyMoved:
         """The gateway told of an entry: have it shown, and read what the books make of it."""
-        about = self.order.request.payment_id or booking.gateway_id
-        asked = await self._ask_gateway(about, now)
+        operation, payment_id = self.order.operation, self.order.request.payment_id
+        # A credit hangs under nothing: whoever asks about its payment is never shown it.
+        alone = operation is not None and operation.purpose in STANDALONE
+        about = booking.gateway_id if alone else payment_id
+        asked = await self._ask_gateway(about or booking.gateway_id, now)
         if asked.hold is not None:
             self.bookings.insert(0, booking)
             return MoneyMoved(hold=asked.hold)
+        if self.order.ended:
+            # A refused one that stays so needs nobody because the gateway was away meanwhile.
+            self.order = self.order.unflagged(Hold.GATEWAY_UNREACHABLE.value)
         request = OpenOrder(workflow_id=workflow.info().workflow_id, kind=self.order.kind)
         known = await store_step(PaymentCaseActivities.open_order, request)
         return MoneyMoved(operations=known.operations)

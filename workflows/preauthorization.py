@@ -235,8 +235,7 @@ class PreAuthorizationWorkflow:
                 work.auth = met.noted(now, "merchant", told)
                 self._keeper.changed()
         else:
-            # A notification is no proof: the gateway itself tells what it booked.
-            work.stale = True
+            work.told(message)
 
     @workflow.update(dynamic=True)
     async def command(self, name: str, args: Sequence[RawValue]) -> dict[str, object]:

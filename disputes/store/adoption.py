@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, or_, select
 
 from disputes.errors import NotFound
 from disputes.events import CaseEvent, Opened
@@ -29,7 +29,13 @@ from disputes.store.records import (
 from disputes.store.tables import CaseEventRow, CaseRow, Claim, OperationRow, PaymentRow
 from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
 
-_MAY_BE_BOOKED = (OperationState.SENT, OperationState.IN_DOUBT, OperationState.SETTLED)
+_MAY_BE_BOOKED = or_(
+    col(OperationRow.state).in_(
+        (OperationState.SENT, OperationState.IN_DOUBT, OperationState.SETTLED)
+    ),
+    # Of a payment's own workflow: what a person took for not booked may show up yet.
+    and_(col(OperationRow.state) == OperationState.REFUSED, col(OperationRow.owner).is_not(None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ def _take(taking: _Taking, entry: GatewayEntry, number: int) -> None:
 def _prove(session: Session, row: OperationRow, entry: GatewayEntry) -> None:
     """The gateway shows what nobody could say of an operation of ours (lifecycle, row 24)."""
     row.gateway_id = entry.gateway_id
-    if row.state == OperationState.IN_DOUBT:
+    if row.state != OperationState.SETTLED:
         row.state, row.reason = OperationState.SETTLED.value, None
         row.result_code, row.settled_at = entry.result_code, wire_now(session)
     session.flush()
@@ -177,14 +183,14 @@ def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
     An entry that was told of without its key is the one of which nobody could say whether it was
     booked, or that a person has settled already: taken for another's, its money would move twice.
     One that hangs under nothing either (a PA, DB or CD) says nothing of whose it is: it may be any
-    shopper's of the same amount.
+    shopper's of the same amount. What was refused claims only what names it.
     """
     if entry.merchant_transaction_id is None and entry.referenced_id is None:
         return None
     own = select(OperationRow).where(
         OperationRow.payment_type == entry.payment_type.value,
         col(OperationRow.gateway_id).is_(None),
-        col(OperationRow.state).in_(_MAY_BE_BOOKED),
+        _MAY_BE_BOOKED,
     )
     # A reversal of a whole authorization names no amount.
     if entry.amount_minor is not None:
@@ -192,7 +198,7 @@ def _own(session: Session, entry: GatewayEntry) -> OperationRow | None:
     if entry.merchant_transaction_id is None:
         own = own.where(
             OperationRow.referenced_id == entry.referenced_id,
-            OperationRow.state != OperationState.SENT,
+            col(OperationRow.state).in_((OperationState.IN_DOUBT, OperationState.SETTLED)),
         )
     else:
         own = own.where(OperationRow.merchant_transaction_id == entry.merchant_transaction_id)

@@ -91,13 +91,13 @@ class SqlReconciliationBook:
                 open_entry(session, row)
 
     def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
-        """Those of payments' own workflows that want to hear of a new entry.
+        """Those of payments' own workflows that want to hear of a booked entry.
 
-        A pre-authorization always, for it may have lapsed; an order whose outcome nobody knew.
+        A pre-authorization always, for it may have lapsed; an order that does not know it.
         """
         waits = or_(
             col(PaymentFileRow.kind) == "preauthorization",
-            col(PaymentFileRow.state) == OrderState.IN_DOUBT.value,
+            col(PaymentFileRow.state).in_((OrderState.IN_DOUBT, OrderState.REFUSED)),
         )
         rows = select(PaymentFileRow.workflow_id).where(
             col(PaymentFileRow.workflow_id).in_(workflow_ids), waits

@@ -243,6 +243,25 @@ def test_a_give_back_that_was_adopted_as_a_plain_refund_is_corrected(scene: Scen
     assert scene.ledger.verify() == []
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_was_taken_for_refused_claims_only_what_names_it(scene: Scene, *, named: bool) -> None:
+    """An entry without our reference may be anybody's."""
+    debit = entry(PaymentType.DB, 9200)
+    payments = Payments(scene)
+    payments.shown(debit)
+    plan = payments.plan(Purpose.REFUND, 2000, debit.gateway_id)
+    payments.sent(plan)
+    scene.book.settle(plan.key, OperationState.IN_DOUBT, at=START)
+    scene.book.resolve(plan.key, happened=False, reason="not on the list", at=START)
+    mtid = plan.merchant_transaction_id if named else None
+    payments.shown(debit, entry(PaymentType.RF, 2000, debit.gateway_id, mtid=mtid))
+    known = scene.book.intend(plan, ()).operation
+    state = OperationState.SETTLED if named else OperationState.REFUSED
+    assert (known.state, known.reason is None) == (state, named)
+    assert scene.position(Account.ACQUIRER) == 7200
+    assert scene.ledger.verify() == []
+
+
 def test_a_second_entry_under_one_key_shows_on_the_books(scene: Scene) -> None:
     dispute = _disputed(scene)
     mtid = dispute.plan.merchant_transaction_id

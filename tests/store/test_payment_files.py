@@ -194,13 +194,15 @@ def test_disputes_hold_the_money_of_their_merchant_and_never_a_payout(
     assert register.held_by("M-1", payout) == ()
 
 
-def test_who_wants_to_hear_of_a_new_entry(register: SqlPaymentRegister, store: Store) -> None:
+def test_who_wants_to_hear_of_a_booked_entry(register: SqlPaymentRegister, store: Store) -> None:
     register.record(_file("refund/doubt", state="in_doubt"), None)
     register.record(_file("refund/settled", state="settled"), None)
+    register.record(_file("refund/taken-for-refused", state="refused"), None)
     register.record(_file("preauthorization/any", kind="preauthorization", state="expired"), None)
-    named = ["refund/doubt", "refund/settled", "preauthorization/any", "payout/nobody"]
+    named = ["refund/doubt", "refund/settled", "refund/taken-for-refused"]
+    named += ["preauthorization/any", "payout/nobody"]
     concerned = SqlReconciliationBook(store).concerned(named)
-    assert concerned == ("preauthorization/any", "refund/doubt")
+    assert concerned == ("preauthorization/any", "refund/doubt", "refund/taken-for-refused")
 
 
 # A lapse is a level
