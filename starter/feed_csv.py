@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +70,7 @@ def read_header(raw: bytes) -> Header:
         columns = [cell.strip() for cell in cells_of(raw)]
     except InvalidMessage as fault:
         raise InvalidMessage(fault.fields, what="the header of the feed") from None
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    twice = {name for name, times in Counter(columns).items() if name and times > 1}
     if twice:
         faults = {f"column {name_of(name)}": "is there twice" for name in sorted(twice)}
         raise InvalidMessage(faults, what="the header of the feed")

@@ -17,6 +17,7 @@ from starter import progress
 from starter.feed_file import How, take_file
 from starter.intake import Intake
 from starter.progress import FeedReport
+from starter.rejected import printable
 
 TAKING, DONE, FAILED = "taking", "done", "failed"
 _FEEDS = tuple(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst"))
@@ -67,7 +68,7 @@ async def _take(intake: Intake, feed: Path, folder: Path, how: How) -> Watched:
         failed = str(error)
     moved = _move(feed, folder / (FAILED if failed else DONE))
     if report.rejected_file:
-        report.rejected_file = str(moved.with_name(f"{moved.name}.rejected.jsonl"))
+        report.rejected_file = printable(str(moved.with_name(f"{moved.name}.rejected.jsonl")))
     return Watched(moved, report, failed)
 
 
