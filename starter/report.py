@@ -18,6 +18,13 @@ _RENEWS_DEADLINE = (
     NetworkEventKind.PRE_ARBITRATION_OPENED,
     NetworkEventKind.PRE_ARBITRATION_DECLINED,
 )
+#: Events that a dispute's first row does not tell beside the notice: its being a chargeback is the
+#: notice, and the amount of a fee is not the dispute's.
+_NOT_AT_FIRST = (
+    NetworkEventKind.ESCALATED,
+    NetworkEventKind.FEE_CHARGED,
+    NetworkEventKind.FEE_RETURNED,
+)
 #: Between facts of a dispute that would else be told of one moment.
 _TICK = timedelta(microseconds=1)
 #: As good as any later moment, for no case takes them, and there is time after it to count with.
@@ -110,19 +117,22 @@ def lines_of(
         changes: how many changes came before: with it the ids of the lines are made.
         moment: when the change happened (``moment_of``).
     """
-    if before is None:
-        told = [_opened(report, changes)]
-        return [canonical(line) for line in told + _ruling(report, changes, moment)]
-    told = []
-    changed = report.state.state != before.state
-    if changed:
-        told = _network_event(report, before, changes, moment)
+    turned = before is None or report.state.state != before.state
+    resized = before is not None and _differs(report.state, before, "amount", "currency")
+    told = [
+        # A deadline told again carries no amount: with another one it would be another event.
+        _event(report, changes, moment + _TICK * number, kind, amount=resized and turned)
+        for number, kind in enumerate(_events(report, before))
+    ]
+    unsaid = resized and not (told and turned)
+    if turned:
         # What a state says the network did was before what the bank then ruled.
         told += _ruling(report, changes, moment + _TICK * len(told))
-    elif report.state.respond_by != before.respond_by:
-        told = _same_stage(report, changes, moment)
-    if not told and (changed or _differs(report.state, before, "amount", "currency", "respond_by")):
-        told = [_event(report, changes, moment, NetworkEventKind.ISSUER_COMMENT, amount=True)]
+    if before is None:
+        told = [_opened(report, changes), *told]
+    elif unsaid or (not told and _differs(report.state, before, "state", "respond_by")):
+        last, comment = moment + _TICK * len(told), NetworkEventKind.ISSUER_COMMENT
+        told.append(_event(report, changes, last, comment, amount=True))
     return [canonical(line) for line in told]
 
 
@@ -168,31 +178,29 @@ def _ruling(report: Report, changes: int, moment: datetime) -> list[dict[str, ob
     return [_line(report, name, "dispute.ruling", data)]
 
 
-def _network_event(
-    report: Report, before: ReportState, changes: int, moment: datetime
-) -> list[dict[str, object]]:
-    """What the network did, where the new state stands for something that it did."""
+def _events(report: Report, before: ReportState | None) -> list[NetworkEventKind]:
+    """What the network did, where a row stands for something that it did."""
     states = report.mapping.states
-    says, said = states[report.state.state], states.get(before.state)
-    escalates = says.event is NetworkEventKind.ESCALATED
-    if says.event is None or (escalates and said is not None and said.stage == says.stage):
-        return []
-    amount = _differs(report.state, before, "amount", "currency")
-    return [_event(report, changes, moment, says.event, amount=amount)]
-
-
-def _same_stage(report: Report, changes: int, moment: datetime) -> list[dict[str, object]]:
-    """Another deadline of a stage: its event again, where the case takes it so."""
-    kind = report.mapping.states[report.state.state].event
-    if kind not in _RENEWS_DEADLINE:
-        return []
-    return [_event(report, changes, moment, kind, amount=False)]
+    says = states[report.state.state]
+    if says.event is None:
+        told = False
+    elif before is None:
+        told = says.event not in _NOT_AT_FIRST
+    elif report.state.state == before.state:
+        # Another deadline of a stage: its event again, where the case takes it so.
+        told = says.event in _RENEWS_DEADLINE and report.state.respond_by != before.respond_by
+    elif says.event is NetworkEventKind.ESCALATED:
+        said = states.get(before.state)
+        told = said is None or said.stage != says.stage
+    else:
+        told = True
+    return [says.event] if told and says.event else []
 
 
 def _event(
     report: Report, changes: int, moment: datetime, kind: NetworkEventKind, *, amount: bool
 ) -> dict[str, object]:
-    name = _id(report, changes, "event")
+    name = _id(report, changes, kind)
     data: dict[str, object] = {"event_id": name, "kind": kind, "occurred_at": moment.isoformat()}
     if report.state.respond_by is not None:
         data["respond_by"] = report.state.respond_by

@@ -9,6 +9,7 @@ import pytest
 from disputes.case import Case
 from disputes.errors import InvalidMessage
 from disputes.events import Body, CaseEvent, Opened, Reported, Ruled
+from disputes.ledger import levels
 from disputes.lifecycle import advance
 from disputes.store import open_store
 from disputes.store.migrations import migrate
@@ -22,6 +23,16 @@ from tests.support.story import terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY = "2026-10-25T00:00:00Z"
+LATER = "2026-10-27T00:00:00Z"
+_STAGES = {"pre_arbitration": Stage.PRE_ARBITRATION, "arbitration": Stage.ARBITRATION}
+#: A state for each event that a report's row can stand for.
+EVENTS = {
+    kind.value: State(
+        stage=_STAGES.get(kind.value.rpartition("_")[0], Stage.CHARGEBACK), event=kind
+    )
+    for kind in NetworkEventKind
+    if not kind.value.startswith("fee_")
+}
 
 
 class Cases:
@@ -85,7 +96,8 @@ def checkout(sqlite_url: str) -> Iterator[Cases]:
         event=NetworkEventKind.PRE_ARBITRATION_OPENED,
         outcome=Outcome.CARDHOLDER_WON,
     )
-    states = mapping.states | {"lost pre-arbitration": lost}
+    fee = State(stage=Stage.CHARGEBACK, event=NetworkEventKind.FEE_CHARGED)
+    states = mapping.states | EVENTS | {"lost pre-arbitration": lost, "fee": fee}
     cases = Cases(sqlite_url, mapping.model_copy(update={"states": states}))
     yield cases
     cases.store.close()
@@ -134,3 +146,41 @@ async def test_a_moment_that_no_case_could_take_does_not_stand_in_the_way_of_the
             await checkout.row("D-1", state, changed_at="9999-12-31T23:59:59.999999Z")
     assert await checkout.row("D-1", "RPDL")
     assert checkout.case("D-1").status is Status.LOST
+
+
+def _end(case: Case) -> tuple[object, ...]:
+    """What a case has come to, and by which fact: the next is compared with it."""
+    clock = (case.respond_by if case.answerable else None, case.waits_since)
+    return (
+        case.status,
+        case.stage,
+        case.cycle,
+        case.finality,
+        levels(case),
+        clock,
+        case.last_meaning,
+    )
+
+
+@pytest.mark.parametrize("respond_by", [None, "2026-12-20T00:00:00Z"])
+@pytest.mark.parametrize("state", [*EVENTS, "RPDW", "RPDL"])
+async def test_a_dispute_first_seen_in_a_later_state_ends_as_one_seen_before(
+    checkout: Cases, state: str, respond_by: str | None
+) -> None:
+    for dispute_id, rows in {
+        "in-order": (("ADJM", DAY), (state, LATER)),
+        "late": ((state, LATER),),
+        "turned": ((state, LATER), ("ADJM", DAY)),
+    }.items():
+        for told, changed_at in rows:
+            await checkout.row(dispute_id, told, changed_at=changed_at, respond_by=respond_by)
+    seen_before = _end(checkout.case("in-order"))
+    assert _end(checkout.case("late")) == seen_before
+    assert _end(checkout.case("turned")) == seen_before
+
+
+async def test_a_fee_first_seen_opens_the_case_and_is_not_told_as_the_disputed_amount(
+    checkout: Cases,
+) -> None:
+    await checkout.row("D-1", "fee")
+    assert [entry.line.type for entry in checkout.entries["D-1"]] == ["dispute.opened"]
