@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from disputes.decode import canonical, sha256
-from disputes.vocabulary import NetworkEventKind
+from disputes.vocabulary import NetworkEventKind, Stage
 from starter.feed import Entry, NetworkEventLine, RulingLine, read_line
 from starter.mapping import Mapping, ReportState
 
@@ -179,22 +179,22 @@ def _ruling(report: Report, changes: int, moment: datetime) -> list[dict[str, ob
 
 
 def _events(report: Report, before: ReportState | None) -> list[NetworkEventKind]:
-    """What the network did, where a row stands for something that it did."""
-    states = report.mapping.states
+    """What the network did, in its order, where a row stands for something that it did."""
+    states, escalated = report.mapping.states, NetworkEventKind.ESCALATED
     says = states[report.state.state]
-    if says.event is None:
-        told = False
-    elif before is None:
-        told = says.event not in _NOT_AT_FIRST
-    elif report.state.state == before.state:
+    own = [says.event] if says.event else []
+    if before is None:
+        return [kind for kind in own if kind not in _NOT_AT_FIRST]
+    if report.state.state == before.state:
         # Another deadline of a stage: its event again, where the case takes it so.
-        told = says.event in _RENEWS_DEADLINE and report.state.respond_by != before.respond_by
-    elif says.event is NetworkEventKind.ESCALATED:
-        said = states.get(before.state)
-        told = said is None or said.stage != says.stage
-    else:
-        told = True
-    return [says.event] if told and says.event else []
+        renewed = report.state.respond_by != before.respond_by
+        return [kind for kind in own if renewed and kind in _RENEWS_DEADLINE]
+    said = states.get(before.state)
+    own_turn = escalated in own and (said is None or said.stage != says.stage)
+    # The report may have skipped the chargeback: its money is gone all the same.
+    skipped = said is not None and said.stage.rank < Stage.CHARGEBACK.rank <= says.stage.rank
+    first = [escalated] if own_turn or skipped else []
+    return first + [kind for kind in own if kind is not escalated]
 
 
 def _event(

@@ -96,8 +96,11 @@ def checkout(sqlite_url: str) -> Iterator[Cases]:
         event=NetworkEventKind.PRE_ARBITRATION_OPENED,
         outcome=Outcome.CARDHOLDER_WON,
     )
+    inquiry = State(stage=Stage.INQUIRY)
     fee = State(stage=Stage.CHARGEBACK, event=NetworkEventKind.FEE_CHARGED)
-    states = mapping.states | EVENTS | {"lost pre-arbitration": lost, "fee": fee}
+    states = (
+        mapping.states | EVENTS | {"lost pre-arbitration": lost, "fee": fee, "inquiry": inquiry}
+    )
     cases = Cases(sqlite_url, mapping.model_copy(update={"states": states}))
     yield cases
     cases.store.close()
@@ -150,7 +153,8 @@ async def test_a_moment_that_no_case_could_take_does_not_stand_in_the_way_of_the
 
 def _end(case: Case) -> tuple[object, ...]:
     """What a case has come to, and by which fact: the next is compared with it."""
-    clock = (case.respond_by if case.answerable else None, case.waits_since)
+    waits_since = case.waits_since and case.waits_since.replace(microsecond=0)
+    clock = (case.respond_by if case.answerable else None, waits_since)
     return (
         case.status,
         case.stage,
@@ -177,6 +181,20 @@ async def test_a_dispute_first_seen_in_a_later_state_ends_as_one_seen_before(
     seen_before = _end(checkout.case("in-order"))
     assert _end(checkout.case("late")) == seen_before
     assert _end(checkout.case("turned")) == seen_before
+
+
+@pytest.mark.parametrize("state", [*EVENTS, "RPDW", "RPDL", "lost pre-arbitration"])
+async def test_a_report_that_skips_the_chargeback_after_an_inquiry_ends_as_one_that_does_not(
+    checkout: Cases, state: str
+) -> None:
+    await checkout.row("skipped", "inquiry", changed_at=DAY)
+    await checkout.row("told", "inquiry", changed_at=DAY)
+    await checkout.row("told", "ADJM", changed_at="2026-10-27T00:00:00Z")
+    for dispute_id in ("skipped", "told"):
+        await checkout.row(dispute_id, state, changed_at="2026-10-27T01:00:00Z")
+    skipped, told = checkout.case("skipped"), checkout.case("told")
+    assert _end(skipped) == _end(told)
+    assert told.money_moved
 
 
 async def test_a_fee_first_seen_opens_the_case_and_is_not_told_as_the_disputed_amount(
