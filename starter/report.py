@@ -5,11 +5,11 @@ Such reports repeat the current state; a case is told what changed.
 
 from collections.abc import Mapping as Words
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from disputes.decode import canonical, sha256
-from disputes.vocabulary import NetworkEventKind
-from starter.feed import Entry, read_line
+from disputes.vocabulary import NetworkEventKind, Stage
+from starter.feed import Entry, NetworkEventLine, RulingLine, read_line
 from starter.mapping import Mapping, ReportState
 
 #: Events that a case takes again for the deadline that they name (lifecycle rows 14 to 16).
@@ -18,6 +18,17 @@ _RENEWS_DEADLINE = (
     NetworkEventKind.PRE_ARBITRATION_OPENED,
     NetworkEventKind.PRE_ARBITRATION_DECLINED,
 )
+#: Events that a dispute's first row does not tell beside the notice: its being a chargeback is the
+#: notice, and the amount of a fee is not the dispute's.
+_NOT_AT_FIRST = (
+    NetworkEventKind.ESCALATED,
+    NetworkEventKind.FEE_CHARGED,
+    NetworkEventKind.FEE_RETURNED,
+)
+#: Between facts of a dispute that would else be told of one moment.
+_TICK = timedelta(microseconds=1)
+#: As good as any later moment, for no case takes them, and there is time after it to count with.
+_BEYOND = datetime(9999, 12, 31, tzinfo=UTC)
 _NOTICE = (
     *("dispute_id", "merchant_id", "payment_id", "network", "reason_code", "received_at"),
     *("processed_at", "respond_by", "arn", "mcc", "region"),
@@ -67,27 +78,61 @@ def check_row(report: Report, now: datetime) -> None:
     read_line(canonical(_opened(report, 0)), now)
 
 
-def lines_of(report: Report, before: ReportState | None, changes: int, now: datetime) -> list[str]:
+def moment_of(state: ReportState, last: datetime | None, now: datetime) -> datetime:
+    """When a case is told that a change happened: later than all it was told before.
+
+    A case puts facts in the order of their moments. Rows are compared in theirs, and the bank's
+    last word must decide also where a report tells no moments, or days only.
+
+    Args:
+        state: the row that brought the change.
+        last: the moment of the last fact that the report told of the dispute.
+        now: this moment (UTC), for rows that do not tell when they changed.
+    """
+    moment = datetime.fromisoformat(state.changed_at) if state.changed_at else now
+    moment = min(moment, _BEYOND)
+    return moment if last is None else max(moment, last + _TICK)
+
+
+def last_moment(entries: list[Entry], before: datetime | None) -> datetime | None:
+    """The moment of the last fact of a dispute, after ``entries``; ``before``: the one before."""
+    last = before
+    for entry in entries:
+        match entry.line:
+            case RulingLine():
+                last = entry.line.data.decided_at
+            case NetworkEventLine():
+                last = entry.line.data.occurred_at
+    return last
+
+
+def lines_of(
+    report: Report, before: ReportState | None, changes: int, moment: datetime
+) -> list[str]:
     """The feed lines that tell a case what a row brings; none where nothing that it takes changed.
 
     Args:
         report: the row.
         before: the last row of its dispute.
         changes: how many changes came before: with it the ids of the lines are made.
-        now: this moment (UTC), for rows that do not tell when they changed.
+        moment: when the change happened (``moment_of``).
     """
-    moment = report.state.changed_at or now.isoformat()
+    turned = before is None or report.state.state != before.state
+    resized = before is not None and _differs(report.state, before, "amount", "currency")
+    told = [
+        # A deadline told again carries no amount: with another one it would be another event.
+        _event(report, changes, moment + _TICK * number, kind, amount=resized and turned)
+        for number, kind in enumerate(_events(report, before))
+    ]
+    unsaid = resized and not (told and turned)
+    if turned:
+        # What a state says the network did was before what the bank then ruled.
+        told += _ruling(report, changes, moment + _TICK * len(told))
     if before is None:
-        told = [_opened(report, changes)]
-        return [canonical(line) for line in told + _ruling(report, changes, moment)]
-    told = []
-    changed = report.state.state != before.state
-    if changed:
-        told = _network_event(report, before, changes, moment) + _ruling(report, changes, moment)
-    elif report.state.respond_by != before.respond_by:
-        told = _same_stage(report, changes, moment)
-    if not told and (changed or _differs(report.state, before, "amount", "currency", "respond_by")):
-        told = [_event(report, changes, moment, NetworkEventKind.ISSUER_COMMENT, amount=True)]
+        told = [_opened(report, changes), *told]
+    elif unsaid or (not told and _differs(report.state, before, "state", "respond_by")):
+        last, comment = moment + _TICK * len(told), NetworkEventKind.ISSUER_COMMENT
+        told.append(_event(report, changes, last, comment, amount=True))
     return [canonical(line) for line in told]
 
 
@@ -119,41 +164,44 @@ def _money(state: ReportState) -> dict[str, str]:
     return {"amount": state.amount, "currency": state.currency}
 
 
-def _ruling(report: Report, changes: int, moment: str) -> list[dict[str, object]]:
+def _ruling(report: Report, changes: int, moment: datetime) -> list[dict[str, object]]:
     says = report.mapping.states[report.state.state]
     if says.outcome is None:
         return []
     name = _id(report, changes, "ruling")
-    data = {"ruling_id": name, "outcome": says.outcome, "decided_at": moment, "final": says.final}
+    data: dict[str, object] = {
+        "ruling_id": name,
+        "outcome": says.outcome,
+        "decided_at": moment.isoformat(),
+        "final": says.final,
+    }
     return [_line(report, name, "dispute.ruling", data)]
 
 
-def _network_event(
-    report: Report, before: ReportState, changes: int, moment: str
-) -> list[dict[str, object]]:
-    """What the network did, where the new state stands for something that it did."""
-    states = report.mapping.states
-    says, said = states[report.state.state], states.get(before.state)
-    escalates = says.event is NetworkEventKind.ESCALATED
-    if says.event is None or (escalates and said is not None and said.stage == says.stage):
-        return []
-    amount = _differs(report.state, before, "amount", "currency")
-    return [_event(report, changes, moment, says.event, amount=amount)]
-
-
-def _same_stage(report: Report, changes: int, moment: str) -> list[dict[str, object]]:
-    """Another deadline of a stage: its event again, where the case takes it so."""
-    kind = report.mapping.states[report.state.state].event
-    if kind not in _RENEWS_DEADLINE:
-        return []
-    return [_event(report, changes, moment, kind, amount=False)]
+def _events(report: Report, before: ReportState | None) -> list[NetworkEventKind]:
+    """What the network did, in its order, where a row stands for something that it did."""
+    states, escalated = report.mapping.states, NetworkEventKind.ESCALATED
+    says = states[report.state.state]
+    own = [says.event] if says.event else []
+    if before is None:
+        return [kind for kind in own if kind not in _NOT_AT_FIRST]
+    if report.state.state == before.state:
+        # Another deadline of a stage: its event again, where the case takes it so.
+        renewed = report.state.respond_by != before.respond_by
+        return [kind for kind in own if renewed and kind in _RENEWS_DEADLINE]
+    said = states.get(before.state)
+    own_turn = escalated in own and (said is None or said.stage != says.stage)
+    # The report may have skipped the chargeback: its money is gone all the same.
+    skipped = said is not None and said.stage.rank < Stage.CHARGEBACK.rank <= says.stage.rank
+    first = [escalated] if own_turn or skipped else []
+    return first + [kind for kind in own if kind is not escalated]
 
 
 def _event(
-    report: Report, changes: int, moment: str, kind: NetworkEventKind, *, amount: bool
+    report: Report, changes: int, moment: datetime, kind: NetworkEventKind, *, amount: bool
 ) -> dict[str, object]:
-    name = _id(report, changes, "event")
-    data: dict[str, object] = {"event_id": name, "kind": kind, "occurred_at": moment}
+    name = _id(report, changes, kind)
+    data: dict[str, object] = {"event_id": name, "kind": kind, "occurred_at": moment.isoformat()}
     if report.state.respond_by is not None:
         data["respond_by"] = report.state.respond_by
     if amount:

@@ -7,13 +7,24 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from disputes.decode import canonical, json_of
 from disputes.errors import InvalidMessage
 from disputes.store.reports import LastRow, ReportBook
 from starter.feed import Entry
 from starter.mapping import ReportState
-from starter.report import Report, check_row, entries_of, is_outdated, lines_of
+from starter.report import (
+    Report,
+    check_row,
+    entries_of,
+    is_outdated,
+    last_moment,
+    lines_of,
+    moment_of,
+)
 
 _LINES = TypeAdapter(list[str])
+#: Kept beside the row's own fields; none of them has this name.
+_TOLD_AT = "told_at"
 
 #: Takes one line and gives the reasons, by field, if it was rejected.
 TakeEntry = Callable[[Entry, datetime], Awaitable[dict[str, str]]]
@@ -56,9 +67,10 @@ class ReportDesk:
         """Keep a change and deliver it; false if another intake came first."""
         before = ReportState.model_validate(json.loads(last.state_json)) if last else None
         changes = last.changes if last else 0
-        lines = lines_of(report, before, changes, now)
-        entries_of(lines, now)  # what could never be delivered is not kept
-        state = report.state.json_text
+        told_at = _told_at(last)
+        lines = lines_of(report, before, changes, moment_of(report.state, told_at, now))
+        entries = entries_of(lines, now)  # what could never be delivered is not kept
+        state = _kept(report.state, last_moment(entries, told_at))
         kept = await asyncio.to_thread(
             self._book.change, report.mapping.name, report.dispute_id, state, lines, changes
         )
@@ -80,3 +92,14 @@ class ReportDesk:
         await asyncio.to_thread(self._book.settle, report.mapping.name, report.dispute_id, changes)
         if reasons:
             raise InvalidMessage(reasons, what="the line")
+
+
+def _kept(state: ReportState, told_at: datetime | None) -> str:
+    """A row as it is kept, with the moment of the last fact that the report told of its dispute."""
+    moment = {} if told_at is None else {_TOLD_AT: told_at.isoformat()}
+    return canonical(json_of(state) | moment)
+
+
+def _told_at(last: LastRow | None) -> datetime | None:
+    moment = json.loads(last.state_json).get(_TOLD_AT) if last else None
+    return datetime.fromisoformat(moment) if moment else None

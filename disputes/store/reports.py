@@ -13,7 +13,7 @@ class LastRow:
     """What a report said last of a dispute.
 
     Attributes:
-        state_json: the row as the mapping reads it, canonical JSON.
+        state_json: the row as the mapping reads it and what its reader notes, canonical JSON.
         changes: how often a row brought something new.
         pending_json: a JSON list of lines that may not be delivered yet; ``None`` for none.
     """

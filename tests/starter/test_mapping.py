@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,12 +137,44 @@ def _told(before: Report, after: Report) -> list[tuple[str, str]]:
             {"Record Type": "SecondChargeback", "Dispute End Date": "2026-11-12"},
             [("event", "second_chargeback")],
         ),
+        (
+            {},
+            {"Record Type": "SecondChargeback", "Dispute Amount": "90.00"},
+            [("event", "second_chargeback")],
+        ),
+        (
+            {},
+            {"Record Type": "ChargebackReversed", "Dispute Amount": "90.00"},
+            [("ruling", "merchant_won"), ("event", "issuer_comment")],
+        ),
+        (
+            {"Record Type": "SecondChargeback"},
+            {
+                "Record Type": "SecondChargeback",
+                "Dispute End Date": "2026-11-12",
+                "Dispute Amount": "90.00",
+            },
+            [("event", "second_chargeback"), ("event", "issuer_comment")],
+        ),
     ],
 )
 def test_what_changed_becomes_events_and_rulings(
     before: dict[str, str], changes: dict[str, str], told: list[tuple[str, str]]
 ) -> None:
     assert _told(_report("adyen", **before), _report("adyen", **changes)) == told
+
+
+def test_an_amount_that_changes_is_told_once() -> None:
+    """By the event of the new state, or by a comment beside what cannot carry it."""
+    again = {"Record Type": "SecondChargeback", "Dispute Amount": "90.00"}
+    renewed = {**again, "Dispute End Date": "2026-11-12"}
+    reversed_ = {**again, "Record Type": "ChargebackReversed"}
+    second = _report(**{"Record Type": "SecondChargeback"})
+    for before, after in ((_report(), again), (_report(), reversed_), (second, renewed)):
+        lines = lines_of(_report(**after), before.state, 1, NOW)
+        amounts = [json.loads(line)["data"].get("amount") for line in lines]
+        assert [it for it in amounts if it] == [{"amount": "90.00", "currency": "EUR"}]
+        assert len({json.loads(line)["event_id"] for line in lines}) == len(lines)
 
 
 def test_a_row_that_is_older_than_the_last_is_known_as_such() -> None:
@@ -220,6 +253,33 @@ async def test_a_report_opens_a_case_and_later_ones_tell_it_what_changed(
     assert (await _take(engine, tmp_path, first, won)).duplicates == 2
     told = [entry.what for entry in await desk_of(engine).timeline(case_id)]
     assert told.count("opened") == told.count("ruled") == 1
+
+
+async def test_a_dispute_first_seen_as_a_second_chargeback_is_lost_in_its_second_cycle(
+    engine: Engine, tmp_path: Path
+) -> None:
+    notice = await engine.notice()
+    now = datetime.now(UTC)
+    row = {
+        **ADYEN,
+        "Merchant Reference": notice["payment_id"],
+        "Dispute Amount": "92.00",
+        "Dispute PSP Reference": notice["dispute_id"],
+        "Record Type": "SecondChargeback",
+        "Record Date": (now - timedelta(hours=1)).isoformat(),
+        "Dispute Date": (now - timedelta(days=40)).isoformat(),
+        "Dispute End Date": "",
+    }
+    earlier = {
+        **row,
+        "Record Type": "Chargeback",
+        "Record Date": (now - timedelta(days=40)).isoformat(),
+    }
+    taken = await _take(engine, tmp_path, row, earlier)
+    assert (taken.accepted, taken.duplicates, taken.rejected) == (1, 1, 0)
+    case = engine.handle(f"adyen-{notice['dispute_id']}")
+    status = await engine.until(case, lambda it: it.status == "lost")
+    assert (status.cycle, status.written_off) == (2, "92.00")
 
 
 async def test_what_an_intake_left_behind_is_delivered_by_the_next(
