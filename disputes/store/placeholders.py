@@ -13,7 +13,7 @@ from disputes.status import CaseStatus, status_of
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
-from disputes.vocabulary import PaymentType
+from disputes.vocabulary import PaymentType, Status
 
 _ATTENTION = ("notice_missing",)
 
@@ -54,8 +54,14 @@ class Placeholders:
 
 
 def meant(session: Session, case_id: str) -> str:
-    """The case that an id means: of a placeholder that became an alias, the real one."""
+    """The case that an id means: of a placeholder that became an alias, the real one.
+
+    A case that has opened under such an id is meant by it, whoever has the chargeback.
+    """
     if not case_id.startswith(PLACEHOLDER):
+        return case_id
+    row = session.get(CaseRow, case_id)
+    if row is not None and row.status != Status.AWAITING_NOTICE:
         return case_id
     return _owner(session, case_id.removeprefix(PLACEHOLDER)) or case_id
 

@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from disputes.decode import canonical_of, sha256
+from disputes.errors import Conflict
 from disputes.notification import (
     Arrival,
     Bearings,
@@ -252,6 +253,35 @@ def test_a_case_that_opens_under_the_placeholders_own_id_takes_its_place(scene: 
     assert (listed.dispute_id, listed.status) == (own, "collecting")
     assert scene.register.placeholder(own) is None
     assert scene.register.meant(own) == own
+
+
+def test_an_id_that_was_claimed_before_it_became_an_alias_opens_no_second_case(
+    scene: Scene,
+) -> None:
+    """Two notices of one chargeback at one moment: the one whose case comes later is refused."""
+    payment = entry(PaymentType.DB, 92_00)
+    told = _cb(payment.gateway_id)
+    alias = placeholder_id(told.gateway_id)
+    claim = (f"dispute/{alias}", "{}")
+    Placeholders(scene.store).open(told)
+    assert scene.register.claim(*claim)  # its case has not asked the register yet
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id, gateway_id=told.gateway_id)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    [refused, other] = scene.register.claim_all([claim, ("dispute/D-2", "{}")])
+    assert isinstance(refused, Conflict)
+    assert (refused.fields, refused.known_as, other) == (("dispute_id",), "D-1", True)
+
+
+def test_a_case_that_has_opened_under_such_an_id_is_always_reached_by_it(scene: Scene) -> None:
+    """Its chargeback went to another dispute of the same payment and amount in the end."""
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    own = placeholder_id(chargeback.gateway_id)
+    scene.dispute(own, [payment], 92_00)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    assert scene.register.meant(own) == own
+    assert scene.reads.status(own) != scene.reads.status("D-1")
+    assert scene.register.claim(f"dispute/{own}", "{}")
 
 
 def _whom(scene: Scene, told: NotifiedEntry) -> Route:
