@@ -82,12 +82,25 @@ def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
 def open_disputes(
     session: Session, entry_id: str, merchant_id: str | None = None
 ) -> tuple[str, ...]:
-    """Ids of the undecided disputes on an entry; of one merchant, if it is given."""
+    """Ids of the undecided disputes on an entry; of one merchant, if it is given.
+
+    Also of chargebacks without a notice: they hold the money too.
+    """
     cases = select(CaseRow.case_id).where(
         CaseRow.payment_id == entry_id, CaseRow.finality == Finality.OPEN.value
     )
     if merchant_id is not None:
         cases = cases.where(CaseRow.merchant_id == merchant_id)
+    return tuple(session.exec(cases.order_by(CaseRow.case_id)))
+
+
+def open_cases(session: Session, entry_id: str) -> tuple[str, ...]:
+    """Those of the undecided disputes on an entry that are cases, which can be told something."""
+    cases = select(CaseRow.case_id).where(
+        CaseRow.payment_id == entry_id,
+        CaseRow.finality == Finality.OPEN.value,
+        CaseRow.sequence > 0,
+    )
     return tuple(session.exec(cases.order_by(CaseRow.case_id)))
 
 
