@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 
 import pytest
@@ -37,6 +38,7 @@ from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.tables import CaseRow
+from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 from tests.store.payments import Payments
 from tests.store.scene import Scene, entry, new_id, notice
@@ -44,6 +46,7 @@ from tests.support.plans import own_plan
 
 _numbers = count()
 LEASE = timedelta(minutes=1)
+_EVERYTHING = Capabilities(refund_after_chargeback=True)
 AT = datetime(2026, 11, 3, tzinfo=UTC)
 
 
@@ -229,7 +232,37 @@ def test_a_payment_with_a_lonely_chargeback_is_not_refunded(scene: Scene) -> Non
     payments = Payments(scene)
     debit = payments.debit()
     Placeholders(scene.store).open(_cb(debit))
-    assert "dispute" in payments.refusal(Purpose.REFUND, 10_00, debit)
+    assert "without a notice" in payments.refusal(Purpose.REFUND, 10_00, debit)
+
+
+def test_a_lonely_chargeback_that_is_undone_in_full_holds_nothing_and_ends(scene: Scene) -> None:
+    """Booked by mistake and reversed, and no notice ever comes: the books decide what it holds."""
+    payments = Payments(scene)
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    part = entry(PaymentType.CR, 90_00, chargeback.gateway_id)
+    rest = entry(PaymentType.CR, 2_00, chargeback.gateway_id)
+    told = _cb(payment.gateway_id, gateway_id=chargeback.gateway_id)
+    listed = placeholder_id(told.gateway_id)
+    debit = payments.shown(payment, chargeback, part)
+    refund = partial(payments.plan, Purpose.REFUND, 10_00, debit, capabilities=_EVERYTHING)
+    assert Placeholders(scene.store).open(told) == listed
+    # A person reads which chargeback it is, and what to do.
+    reason = payments.do(refund()).reason or ""
+    assert reason.startswith(f"{listed} is a chargeback without a notice")
+    assert "feed its notice" in reason
+    # No refund is its own: it is no case.
+    assert payments.do(refund(dispute_id=listed)).reason == reason
+
+    payments.shown(payment, chargeback, part, rest)
+    assert payments.do(refund()).state is OperationState.SETTLED
+    assert Placeholders(scene.store).open(told) is None
+    assert not scene.reads.cases(CaseFilter())
+
+    again = entry(PaymentType.CR, 2_00, rest.gateway_id)
+    payments.shown(payment, chargeback, part, rest, again)
+    assert Placeholders(scene.store).open(told) == listed
+    assert payments.do(refund()).reason == reason
 
 
 def test_another_chargeback_on_the_payment_keeps_its_placeholder(scene: Scene) -> None:
