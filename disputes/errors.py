@@ -61,12 +61,17 @@ class NotFound(Refusal):
 class Conflict(Refusal):
     """The id is taken by other content; ``fields`` names what differs."""
 
-    def __init__(self, what: str, fields: Sequence[str]) -> None:
+    #: the id under which it is known instead, where that is why
+    known_as: str | None = None
+
+    def __init__(self, what: str, fields: Sequence[str], known_as: str | None = None) -> None:
         listed = ", ".join(fields)
-        super().__init__(
-            f"{what} is known already with other content: {listed}", fields=list(fields)
-        )
+        message = f"{what} is known already with other content: {listed}"
+        if known_as is not None:
+            message = f"{what} is known already, as {known_as}: use that {listed}"
+        super().__init__(message, fields=list(fields))
         self.fields = tuple(fields)
+        self.known_as = known_as
 
 
 class IllegalTransition(Refusal):

@@ -134,6 +134,8 @@ class Position(Durable):
     excess_rebilled_minor: int = 0
     #: undecided disputes on it: they hold the money
     open_disputes: tuple[str, ...] = ()
+    #: those of them that are chargebacks without a notice: no case to settle anything in
+    without_notice: tuple[str, ...] = ()
     charged_back: bool = False
 
 

@@ -51,6 +51,14 @@ def supported(order: Order) -> None:
             return
 
 
+def no_notice(case_id: str) -> str:
+    """Why a chargeback without a notice, listed as ``case_id``, holds money; for a person."""
+    return (
+        f"{case_id} is a chargeback without a notice, and holds the money of this payment:"
+        " feed its notice, or wait until the bank has taken it back in full"
+    )
+
+
 def free(order: Order, held_by: Sequence[str]) -> None:
     """Raise ``MoneyHeld`` while a dispute holds the payment's money, unless it is the refund's own.
 
@@ -72,24 +80,36 @@ def free(order: Order, held_by: Sequence[str]) -> None:
         )
 
 
+def _free(order: Order, position: Position) -> None:
+    """The same by the books; a chargeback without a notice is nobody's own."""
+    free(order, _cases(position))
+    if position.without_notice:
+        raise MoneyHeld(no_notice(position.without_notice[0]))
+
+
+def _cases(position: Position) -> list[str]:
+    return [it for it in position.open_disputes if it not in position.without_notice]
+
+
 def _refund(order: Order, request: RefundRequest, now: datetime) -> Plan:
     payment = _known(order)
-    if request.dispute_id not in (None, *_position(payment).open_disputes):
+    position = _position(payment)
+    if request.dispute_id not in (None, *_cases(position)):
         # Its id would stand with the refund, in the books of a case that has no part in it.
         wrong = {"dispute_id": "is no undecided dispute on this payment: leave it out"}
         raise InvalidMessage(wrong, what=f"the {order.kind}")
     if payment.entry_type is PaymentType.CD:
         # What a payout gave is taken back by RF, never by a second payout.
-        _within(order, _position(payment).left_minor, "is left of the payout")
+        _within(order, position.left_minor, "is left of the payout")
         return _plan(order, Purpose.REFUND)
     if payment.entry_type is PaymentType.PA:
         instead = "reverse the authorization, or refund its capture (CP)"
         raise NotSupported("a refund of an authorization", order.terms.acquirer, instead)
-    free(order, _position(payment).open_disputes)
-    if _position(payment).charged_back and not order.terms.capabilities.refund_after_chargeback:
+    _free(order, position)
+    if position.charged_back and not order.terms.capabilities.refund_after_chargeback:
         by_credit = "pay it out to a registration (CD), or by hand"
         raise NotSupported("a refund after a chargeback", order.terms.acquirer, by_credit)
-    _within(order, _position(payment).left_minor, "is left of the payment")
+    _within(order, position.left_minor, "is left of the payment")
     window = timedelta(days=order.terms.refund_window_days)
     if payment.booked_at is None or now <= payment.booked_at + window:
         return _plan(order, Purpose.REFUND)
@@ -112,7 +132,7 @@ def _payout(order: Order, request: PayoutRequest) -> Plan:
         if payment.entry_type is PaymentType.CD:
             instead = "name the payment that it repays"
             raise NotSupported("a payout on a payout", order.terms.acquirer, instead)
-        free(order, _position(payment).open_disputes)
+        _free(order, _position(payment))
         _within(order, _position(payment).left_minor, "is left of the payment")
     return _plan(order, purpose)
 
@@ -122,7 +142,7 @@ def _rebill(order: Order, request: RebillRequest) -> Plan:
     if payment.entry_type is not PaymentType.DB:
         raise NotSupported("a rebill of anything but a DB", order.terms.acquirer, _NEW_DEBIT)
     position = _position(payment)
-    free(order, position.open_disputes)
+    _free(order, position)
     if request.reason is RebillReason.EXCESS_REFUND:
         left = position.over_refunded_minor - position.excess_rebilled_minor
         _within(order, left, "was refunded too much and not charged again")

@@ -162,10 +162,10 @@ class PaymentRegister(Protocol):
         """
 
     def open_disputes(self, payment_id: str) -> tuple[str, ...]:
-        """Ids of the undecided disputes on an entry."""
+        """Ids of the undecided disputes on an entry that can be told something."""
 
     def held_by(self, merchant_id: str, payment_id: str) -> tuple[str, ...]:
-        """Ids of the undecided disputes that hold a merchant's money; a payout is never held."""
+        """Ids of the undecided cases that hold a merchant's money; a payout is never held."""
 
     def operation(self, key: str) -> Operation | None:
         """An operation with an outcome."""

@@ -95,7 +95,7 @@ class DisputeDesk:
 
         Raises:
             Conflict: the id is taken by other content, whether its case runs, has closed or is
-                forgotten by Temporal; names the fields.
+                forgotten by Temporal; names the fields. Or it is the alias of another dispute.
         """
         case_id = notice.dispute_id
         content = canonical_of(notice)

@@ -187,8 +187,10 @@ class Intake:
         try:
             known = await self._deliver(entry)
         except Conflict as conflict:
-            differs = f"differs from what is known under this {_id_name(entry)}"
-            reasons = {f"data.{name}": differs for name in conflict.fields}
+            reason = f"differs from what is known under this {_id_name(entry)}"
+            if conflict.known_as is not None:
+                reason = f"means {conflict.known_as}: its notice has come already, use that id"
+            reasons = {f"data.{name}": reason for name in conflict.fields}
             return _result(Outcome.REJECTED, entry, reasons)
         except InvalidMessage as fault:  # it names a chargeback whose notice has not come
             return _result(Outcome.REJECTED, entry, fault.fields)

@@ -10,7 +10,8 @@ from sqlmodel import Session
 from disputes.errors import NotSupported
 from disputes.money import to_decimal
 from disputes.operations import STANDALONE, Plan
-from disputes.store import positions
+from disputes.order_plans import no_notice
+from disputes.store import placeholders, positions
 from disputes.store.tables import PaymentRow
 from disputes.terms import Capabilities
 from disputes.vocabulary import PaymentType, Purpose
@@ -201,7 +202,9 @@ def _rebill(session: Session, payment: PaymentRow, plan: Plan) -> str | None:
 def _disputed(session: Session, payment: PaymentRow, plan: Plan) -> str | None:
     if positions.disputes_open(session, payment.payment_id, but=plan.dispute_id):
         return "a dispute on this payment is open: settle it there (resolve_by_refund), or wait"
-    return None
+    # A refund cannot be its own: it is no case, and nobody knows yet whose chargeback it is.
+    listed = placeholders.holding(session, payment.payment_id)
+    return no_notice(listed[0]) if listed else None
 
 
 def whole(session: Session, payment: PaymentRow, plan: Plan) -> bool:

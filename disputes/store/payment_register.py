@@ -66,17 +66,23 @@ class SqlPaymentRegister:
                 lapse(session, lapsed_id, file.merchant_id, file.at)
 
     def open_disputes(self, payment_id: str) -> tuple[str, ...]:
-        """Ids of the undecided disputes on an entry."""
+        """Ids of the undecided disputes on an entry that can be told: those with a notice or facts.
+
+        A chargeback without a notice has no case: to tell it something would start one.
+        """
         with self._store.read() as session:
-            return positions.open_disputes(session, payment_id)
+            return positions.open_cases(session, payment_id)
 
     def held_by(self, merchant_id: str, payment_id: str) -> tuple[str, ...]:
-        """Ids of the undecided disputes that hold a merchant's money; a payout is never held."""
+        """Ids of the undecided cases that hold a merchant's money; a payout is never held.
+
+        A chargeback without a notice is left to the guards: the gateway may show it undone.
+        """
         with self._store.read() as session:
             payment = session.get(PaymentRow, payment_id)
             if payment is not None and payment.entry_type == PaymentType.CD:
                 return ()
-            return positions.open_disputes(session, payment_id, merchant_id)
+            return positions.open_cases(session, payment_id, merchant_id)
 
     def operation(self, key: str) -> Operation | None:
         """An operation with an outcome; ``None`` while it has none."""

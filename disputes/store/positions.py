@@ -9,6 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from disputes.ledger import Levels
 from disputes.operations import Position
+from disputes.store import placeholders
 from disputes.store.records import chain_depth
 from disputes.store.tables import CaseRow, OperationRow, PaymentRow
 from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
@@ -75,16 +76,21 @@ def charged_back(session: Session, entry_id: str) -> bool:
 
 
 def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
-    """Whether another dispute than ``but`` on an entry is undecided: it holds the money."""
-    return any(case_id != but for case_id in open_disputes(session, entry_id))
+    """Whether a case other than ``but`` on an entry is undecided: it holds the money."""
+    return any(case_id != but for case_id in open_cases(session, entry_id))
 
 
-def open_disputes(
-    session: Session, entry_id: str, merchant_id: str | None = None
-) -> tuple[str, ...]:
-    """Ids of the undecided disputes on an entry; of one merchant, if it is given."""
+def open_disputes(session: Session, entry_id: str) -> tuple[str, ...]:
+    """Ids of the undecided disputes on an entry; chargebacks without a notice hold money too."""
+    return (*open_cases(session, entry_id), *placeholders.holding(session, entry_id))
+
+
+def open_cases(session: Session, entry_id: str, merchant_id: str | None = None) -> tuple[str, ...]:
+    """Those of them that are cases, which can be told something; of one merchant, if given."""
     cases = select(CaseRow.case_id).where(
-        CaseRow.payment_id == entry_id, CaseRow.finality == Finality.OPEN.value
+        CaseRow.payment_id == entry_id,
+        CaseRow.finality == Finality.OPEN.value,
+        CaseRow.sequence > 0,
     )
     if merchant_id is not None:
         cases = cases.where(CaseRow.merchant_id == merchant_id)
@@ -97,12 +103,14 @@ def position_of(session: Session, payment: PaymentRow) -> Position:
     if payment.entry_type == PaymentType.CD:
         taken_back = moved(session, entry, PaymentType.RF)
         return Position(left_minor=payment.amount_minor - taken_back)
+    listed = placeholders.holding(session, entry)
     return Position(
         left_minor=left_minor(session, payment),
         over_refunded_minor=over_refunded_minor(session, payment),
         difference_rebilled_minor=rebilled_minor(session, entry, Purpose.REBILL_DIFFERENCE),
         excess_rebilled_minor=rebilled_minor(session, entry, Purpose.REBILL_EXCESS_REFUND),
-        open_disputes=open_disputes(session, entry),
+        open_disputes=(*open_cases(session, entry), *listed),
+        without_notice=listed,
         charged_back=charged_back(session, entry),
     )
 

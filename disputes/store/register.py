@@ -34,7 +34,8 @@ class SqlRegister:
         """Take an id for canonical JSON ``content``; true when it was free.
 
         Raises:
-            Conflict: other content holds it; names the top-level fields that differ.
+            Conflict: other content holds it, and the top-level fields that differ are named; or it
+                is a dispute's, and means another dispute.
         """
         (fresh,) = self.claim_all([(workflow_id, content)])
         if isinstance(fresh, Conflict):
@@ -47,9 +48,15 @@ class SqlRegister:
         order = sorted(range(len(claims)), key=lambda place: claims[place][0])
         with self._store.write() as session:
             now = wire_now(session)
+            taken: dict[int, bool | Conflict] = {
+                place: alias
+                for place in order
+                if (alias := _alias(session, claims[place][0])) is not None
+            }
+            order = [place for place in order if place not in taken]
             rows = [_claim(*claims[place], now) for place in order]
             fresh = insert_each_once(session, rows)
-            taken = {
+            taken |= {
                 place: new or _held(session, row)
                 for place, row, new in zip(order, rows, fresh, strict=True)
             }
@@ -93,6 +100,20 @@ class SqlRegister:
 
 def _claim(workflow_id: str, content: str, now: datetime) -> Claim:
     return Claim(workflow_id=workflow_id, sha256=sha256(content), content=content, claimed_at=now)
+
+
+def _alias(session: Session, workflow_id: str) -> Conflict | None:
+    """What to say of the id of a placeholder whose chargeback has its dispute: never two cases.
+
+    Also of one that was claimed while it was free: the case that opens claims it once more.
+    """
+    if not workflow_id.startswith(DISPUTE):
+        return None
+    case_id = workflow_id.removeprefix(DISPUTE)
+    dispute_id = placeholders.meant(session, case_id)
+    if dispute_id == case_id:
+        return None
+    return Conflict("the dispute", ["dispute_id"], known_as=dispute_id)
 
 
 def _held(session: Session, row: Claim) -> Literal[False] | Conflict:

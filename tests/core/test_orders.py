@@ -138,6 +138,8 @@ class _Case:
 _P, _T = Purpose, PaymentType
 _OLD = _payment(days=60.001)
 _HELD = _payment(open_disputes=("D-1",))
+#: by a chargeback without a notice
+_LISTED = _payment(open_disputes=("gw-1",), without_notice=("gw-1",))
 _UNKNOWN = Payment(payment_id=PAYMENT, known=False)
 _CASES = {
     # refunds
@@ -182,6 +184,14 @@ _CASES = {
         _order(_refund(dispute_id="D-1"), _payment(open_disputes=("D-1", "D-2"))),
         refusal=(MoneyHeld, "holds the money"),
     ),
+    "held by a chargeback without a notice": _Case(
+        _order(_refund(), _LISTED),
+        refusal=(MoneyHeld, "gw-1 is a chargeback without a notice"),
+    ),
+    "in the name of a chargeback without a notice": _Case(
+        _order(_refund(dispute_id="gw-1"), _LISTED),
+        refusal=(InvalidMessage, "dispute_id: is no undecided dispute on this payment"),
+    ),
     "of another dispute": _Case(
         _order(_refund(dispute_id="D-2"), _payment()),
         refusal=(InvalidMessage, "dispute_id: is no undecided dispute on this payment"),
@@ -217,6 +227,9 @@ _CASES = {
         _order(_payout(), _payment(_T.CD)), refusal=(NotSupported, "name the payment")
     ),
     "a payout of held money": _Case(_order(_payout(), _HELD), refusal=(MoneyHeld, "payout there")),
+    "a payout of what a chargeback without a notice holds": _Case(
+        _order(_payout(), _LISTED), refusal=(MoneyHeld, "feed its notice")
+    ),
     "a payout of an unknown payment": _Case(
         _order(_payout(), _UNKNOWN), refusal=(NotFound, "payment_history_unknown")
     ),

@@ -5,29 +5,33 @@ import itertools
 import os
 import signal
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
 from disputes.decode import sha256
+from disputes.errors import Conflict
 from disputes.events import Booked, CaseEvent
 from disputes.gateway.webhooks import MAX_BODY_BYTES
+from disputes.notice import DisputeNotice
 from disputes.notification import placeholder_id
 from disputes.store.inbox import InboxState
 from disputes.store.listing import CaseFilter
 from disputes.store.reads import Reads
+from starter.intake import Outcome
 from starter.temporal_server import TemporalServer, start_temporal
-from tests.support.desk import desk_of
+from tests.support.desk import desk_of, intake_of, opened
 from tests.support.door import Door, open_door
 from tests.support.engine import Engine, run_engine
 from tests.support.sandbox import Sandbox
 from tests.support.waiting import until
 from tests.support.webhooks import KEY, OTHER_KEY, Json, notification, sealed
-from tests.workflows.hands import Dispute
+from tests.workflows.hands import Dispute, refused
 from tests.workflows.payment_hands import PreAuth, Refund, fresh_id
 
 NOW = timedelta()
@@ -99,6 +103,24 @@ async def _webhook_then_notice(alone: Engine, hasty_door: Door) -> None:
     await dispute.money_is(disputed=92_00)
     assert (await _what(dispute)).count("booked") == 1
     assert await desk.timeline(alias) == await desk.timeline(dispute.id)
+    await _notice_under(alone, dispute, alias)
+
+
+async def _notice_under(engine: Engine, dispute: Dispute, alias: str) -> None:
+    """The notice comes again, under the alias: it is refused at every door, for it has its case."""
+    notice = dispute.notice | {"dispute_id": alias}
+    with pytest.raises(Conflict) as conflict:
+        await desk_of(engine).open(DisputeNotice.model_validate(notice))
+    assert (conflict.value.fields, conflict.value.known_as) == (("dispute_id",), dispute.id)
+    assert dispute.id in conflict.value.message
+    line = await intake_of(engine).take_line(opened(notice), datetime.now(UTC))
+    assert (line.outcome, list(line.reasons)) == (Outcome.REJECTED, ["data.dispute_id"])
+    assert dispute.id in line.reasons["data.dispute_id"]
+    started = await engine.open(notice)  # as any Temporal client would
+    assert await refused(started.result()) == ("Conflict", {"fields": ["dispute_id"]})
+    assert _listed(engine) == [dispute.id]
+    assert await dispute.booked_types() == ["DB", "CB"]
+    await dispute.money_is(disputed=92_00)
 
 
 async def test_notice_before_webhook(alone: Engine, hasty_door: Door) -> None:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 
 import pytest
@@ -10,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from disputes.decode import canonical_of, sha256
+from disputes.errors import Conflict
 from disputes.notification import (
     Arrival,
     Bearings,
@@ -36,6 +38,7 @@ from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.tables import CaseRow
+from disputes.terms import Capabilities
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 from tests.store.payments import Payments
 from tests.store.scene import Scene, entry, new_id, notice
@@ -43,6 +46,7 @@ from tests.support.plans import own_plan
 
 _numbers = count()
 LEASE = timedelta(minutes=1)
+_EVERYTHING = Capabilities(refund_after_chargeback=True)
 AT = datetime(2026, 11, 3, tzinfo=UTC)
 
 
@@ -228,7 +232,37 @@ def test_a_payment_with_a_lonely_chargeback_is_not_refunded(scene: Scene) -> Non
     payments = Payments(scene)
     debit = payments.debit()
     Placeholders(scene.store).open(_cb(debit))
-    assert "dispute" in payments.refusal(Purpose.REFUND, 10_00, debit)
+    assert "without a notice" in payments.refusal(Purpose.REFUND, 10_00, debit)
+
+
+def test_a_lonely_chargeback_that_is_undone_in_full_holds_nothing_and_ends(scene: Scene) -> None:
+    """Booked by mistake and reversed, and no notice ever comes: the books decide what it holds."""
+    payments = Payments(scene)
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    part = entry(PaymentType.CR, 90_00, chargeback.gateway_id)
+    rest = entry(PaymentType.CR, 2_00, chargeback.gateway_id)
+    told = _cb(payment.gateway_id, gateway_id=chargeback.gateway_id)
+    listed = placeholder_id(told.gateway_id)
+    debit = payments.shown(payment, chargeback, part)
+    refund = partial(payments.plan, Purpose.REFUND, 10_00, debit, capabilities=_EVERYTHING)
+    assert Placeholders(scene.store).open(told) == listed
+    # A person reads which chargeback it is, and what to do.
+    reason = payments.do(refund()).reason or ""
+    assert reason.startswith(f"{listed} is a chargeback without a notice")
+    assert "feed its notice" in reason
+    # No refund is its own: it is no case.
+    assert payments.do(refund(dispute_id=listed)).reason == reason
+
+    payments.shown(payment, chargeback, part, rest)
+    assert payments.do(refund()).state is OperationState.SETTLED
+    assert Placeholders(scene.store).open(told) is None
+    assert not scene.reads.cases(CaseFilter())
+
+    again = entry(PaymentType.CR, 2_00, rest.gateway_id)
+    payments.shown(payment, chargeback, part, rest, again)
+    assert Placeholders(scene.store).open(told) == listed
+    assert payments.do(refund()).reason == reason
 
 
 def test_another_chargeback_on_the_payment_keeps_its_placeholder(scene: Scene) -> None:
@@ -252,6 +286,35 @@ def test_a_case_that_opens_under_the_placeholders_own_id_takes_its_place(scene: 
     assert (listed.dispute_id, listed.status) == (own, "collecting")
     assert scene.register.placeholder(own) is None
     assert scene.register.meant(own) == own
+
+
+def test_an_id_that_was_claimed_before_it_became_an_alias_opens_no_second_case(
+    scene: Scene,
+) -> None:
+    """Two notices of one chargeback at one moment: the one whose case comes later is refused."""
+    payment = entry(PaymentType.DB, 92_00)
+    told = _cb(payment.gateway_id)
+    alias = placeholder_id(told.gateway_id)
+    claim = (f"dispute/{alias}", "{}")
+    Placeholders(scene.store).open(told)
+    assert scene.register.claim(*claim)  # its case has not asked the register yet
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id, gateway_id=told.gateway_id)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    [refused, other] = scene.register.claim_all([claim, ("dispute/D-2", "{}")])
+    assert isinstance(refused, Conflict)
+    assert (refused.fields, refused.known_as, other) == (("dispute_id",), "D-1", True)
+
+
+def test_a_case_that_has_opened_under_such_an_id_is_always_reached_by_it(scene: Scene) -> None:
+    """Its chargeback went to another dispute of the same payment and amount in the end."""
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    own = placeholder_id(chargeback.gateway_id)
+    scene.dispute(own, [payment], 92_00)
+    scene.dispute("D-1", [payment, chargeback], 92_00)
+    assert scene.register.meant(own) == own
+    assert scene.reads.status(own) != scene.reads.status("D-1")
+    assert scene.register.claim(f"dispute/{own}", "{}")
 
 
 def _whom(scene: Scene, told: NotifiedEntry) -> Route:

@@ -1,8 +1,13 @@
 """Orders on a payment under dispute: refused at once, by the books alone."""
 
 import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
+from disputes.notification import NotifiedEntry
 from disputes.store.payment_register import SqlPaymentRegister
+from disputes.store.placeholders import Placeholders
+from disputes.vocabulary import PaymentType
 from tests.support.engine import Engine
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute, refused
@@ -37,6 +42,35 @@ async def test_what_a_dispute_holds_is_refused_without_a_question(
         assert (name, details) == ("MoneyHeld", {"operation_key": None})
     assert await _questions(engine, dispute.payment) == asked
     assert await dispute.booked_types() == ["DB", "CB"]
+
+
+async def test_a_chargeback_without_a_notice_holds_the_money_until_the_bank_undoes_it(
+    engine: Engine,
+) -> None:
+    """Its notification is a hint: the gateway is asked before anything is refused or sent."""
+    first = await Refund.asked(engine)
+    assert (await first.result()).state == "settled"  # the books know whose payment it is
+    await engine.sandbox.own_booking("CB", str(first.payment), amount_minor=72_00)
+    chargeback = str((await engine.sandbox.book(first.payment))[-1]["id"])
+    told = NotifiedEntry(
+        gateway_id=chargeback,
+        payment_type=PaymentType.CB,
+        referenced_id=first.payment,
+        amount_minor=72_00,
+        currency="EUR",
+    )
+    listed = Placeholders(engine.store).open(told)
+    held = await Payout.asked(engine, first.payment)
+    with pytest.raises(WorkflowFailureError) as failed:
+        await held.case.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "MoneyHeld"
+    assert f"{listed} is a chargeback without a notice" in failed.value.cause.message
+
+    await engine.sandbox.own_booking("CR", chargeback, amount_minor=72_00)
+    # By credit: what was ever charged back the gateway refunds no more.
+    free = await Payout.asked(engine, first.payment)
+    assert (await free.result()).state == "settled"
 
 
 async def test_a_second_person_is_asked_first_and_the_books_after(engine: Engine) -> None:

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from disputes.errors import NotFound
 from disputes.messages import ResolveOperation
+from disputes.notification import NotifiedEntry
 from disputes.operations import GatewayEntry, business_key
 from disputes.store.notices import SqlNotices
 from disputes.store.operations import SqlOperationBook
 from disputes.store.payment_register import SqlPaymentRegister
+from disputes.store.placeholders import Placeholders
 from disputes.twins import undoing
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 from tests.support.desk import payment_desk
@@ -115,6 +118,26 @@ async def test_a_dispute_that_came_meanwhile_hears_of_what_a_person_settled(quic
     await dispute.until(lambda it: "double_loss" in it.attention and it.booked_out == "72.00")
     assert await own.book() == ["DB", "RF", "CB"]
     own.verify()
+
+
+async def test_a_chargeback_without_a_notice_is_not_told_as_a_case(quick: Engine) -> None:
+    """It is a row in the list and nothing else: to tell it would start a case without a notice."""
+    own = await _doubtful_refund(quick)
+    listed = Placeholders(quick.store).open(
+        NotifiedEntry(
+            gateway_id=fresh_id(),
+            payment_type=PaymentType.CB,
+            referenced_id=own.payment,
+            amount_minor=72_00,
+            currency="EUR",
+        )
+    )
+    await _resolve(own, _key(own), "happened")
+    summary = await own.result()
+    with pytest.raises(RPCError) as unknown:
+        await quick.handle(str(listed)).describe()
+    assert unknown.value.status is RPCStatusCode.NOT_FOUND
+    assert (summary.state, summary.raced) == ("settled", ())
 
 
 async def test_the_gateways_late_word_settles_it(quick: Engine) -> None:
