@@ -123,12 +123,13 @@ class PaymentCaseActivities:
 
     @activity.defn
     async def tell_disputes(self, told: TellDisputes) -> ToldDisputes:
-        """Tell undecided disputes that money of theirs went back: they ask for the payment anew.
+        """Tell disputes that money of theirs went back meanwhile: they ask for the payment anew.
 
         A case is on the books before it asks the gateway, so one that is not found here asks
         after the money was booked, and sees it by itself.
         """
-        found = await asyncio.to_thread(self._payments.open_disputes, told.payment_id)
+        open_disputes = self._payments.open_disputes
+        found = await asyncio.to_thread(open_disputes, told.payment_id, told.operation.key)
         others = tuple(dispute for dispute in found if dispute != told.own)
         for dispute_id in found:
             await self._news.booking(dispute_id, _booking(told))

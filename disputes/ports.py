@@ -161,8 +161,11 @@ class PaymentRegister(Protocol):
         ``lapsed_id``: the authorization of which what is open goes off the books, for good.
         """
 
-    def open_disputes(self, payment_id: str) -> tuple[str, ...]:
-        """Ids of the undecided disputes on an entry that can be told something."""
+    def open_disputes(self, payment_id: str, raced_by: str | None = None) -> tuple[str, ...]:
+        """Ids of the undecided disputes on an entry that can be told something.
+
+        ``raced_by``: and of those decided that came since this operation was intended.
+        """
 
     def held_by(self, merchant_id: str, payment_id: str) -> tuple[str, ...]:
         """Ids of the undecided cases that hold a merchant's money; a payout is never held."""

@@ -65,13 +65,20 @@ class SqlPaymentRegister:
             if lapsed_id is not None:
                 lapse(session, lapsed_id, file.merchant_id, file.at)
 
-    def open_disputes(self, payment_id: str) -> tuple[str, ...]:
+    def open_disputes(self, payment_id: str, raced_by: str | None = None) -> tuple[str, ...]:
         """Ids of the undecided disputes on an entry that can be told: those with a notice or facts.
 
         A chargeback without a notice has no case: to tell it something would start one.
+
+        Args:
+            payment_id: the entry.
+            raced_by: key of an operation: with those decided that came since it was intended.
         """
         with self._store.read() as session:
-            return positions.open_cases(session, payment_id)
+            if raced_by is None:
+                return positions.open_cases(session, payment_id)
+            since = session.get_one(OperationRow, raced_by).intended_at
+            return positions.cases_since(session, payment_id, since)
 
     def held_by(self, merchant_id: str, payment_id: str) -> tuple[str, ...]:
         """Ids of the undecided cases that hold a merchant's money; a payout is never held.

@@ -3,15 +3,18 @@
 What may be booked yet counts as booked: these sums decide how much more may move.
 """
 
+from datetime import datetime
+
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, func, select
+from sqlalchemy import ColumnElement, literal
+from sqlmodel import Session, col, func, or_, select
 
 from disputes.ledger import Levels
 from disputes.operations import Position
 from disputes.store import placeholders
 from disputes.store.records import chain_depth
-from disputes.store.tables import CaseRow, OperationRow, PaymentRow
+from disputes.store.register import DISPUTE
+from disputes.store.tables import CaseRow, Claim, OperationRow, PaymentRow
 from disputes.vocabulary import CHAIN_TYPES, Finality, OperationState, PaymentType, Purpose
 
 _LEVELS = TypeAdapter(Levels)
@@ -94,6 +97,22 @@ def open_cases(session: Session, entry_id: str, merchant_id: str | None = None) 
     )
     if merchant_id is not None:
         cases = cases.where(CaseRow.merchant_id == merchant_id)
+    return tuple(session.exec(cases.order_by(CaseRow.case_id)))
+
+
+def cases_since(session: Session, entry_id: str, since: datetime) -> tuple[str, ...]:
+    """Cases on an entry that are undecided, or that were claimed ``since`` (wire time).
+
+    What is final as it comes (a direct debit's return) or is settled at once has been decided
+    before the money that went back meanwhile is booked.
+    """
+    came = select(Claim.workflow_id).where(Claim.claimed_at >= since)
+    workflow_id = literal(DISPUTE) + col(CaseRow.case_id)
+    cases = select(CaseRow.case_id).where(
+        CaseRow.payment_id == entry_id,
+        CaseRow.sequence > 0,
+        or_(CaseRow.finality == Finality.OPEN.value, workflow_id.in_(came)),
+    )
     return tuple(session.exec(cases.order_by(CaseRow.case_id)))
 
 

@@ -125,6 +125,24 @@ async def test_a_refund_that_raced_a_chargeback_tells_its_case(engine: Engine) -
     own.verify()
 
 
+async def test_a_refund_that_raced_a_return_of_a_direct_debit_tells_its_case(
+    engine: Engine,
+) -> None:
+    """Final as it comes: decided before the refund is booked, and paid twice all the same."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "92.00", "EUR")
+    await engine.sandbox.arm("hang", match={"payment_type": "RF", "payment_id": payment}, delay_s=2)
+    own = await Refund.asked(engine, payment)
+    await own.until_posted("RF")
+    returned = {"network": "sepa_dd", "reason_code": "MD01", "respond_by": None}
+    dispute = await Dispute.opened(engine, payment_id=payment, **returned)
+    await dispute.until(lambda it: it.finality == "final")
+    summary = await own.result()
+    assert (summary.raced, "raced_chargeback" in summary.attention) == ((dispute.id,), True)
+    await dispute.until(lambda it: "double_loss" in it.attention)
+    own.verify()
+
+
 async def test_the_refund_of_a_payout_is_never_a_second_payout(engine: Engine) -> None:
     gesture = await Payout.asked(
         engine, alone=True, reason="customer_service_gesture", amount=eur("15.00")
