@@ -213,7 +213,10 @@ class AuthorizationTill:
             self._declined(refusal, now)
             return MoneyMoved()
         if ask is None and moved.hold is not None and plan.key not in self._planned():
-            self._unfinished.insert(0, plan)
+            # What would authorize it anew was not sent, and no guard knows that it is owed no more.
+            anew = plan.purpose is Purpose.AUTHORIZE
+            if not (anew and workflow.patched("authorize-anew-while-owed")):
+                self._unfinished.insert(0, plan)
         # Another entry was there under our key, or less is open than we knew: look again.
         strange = any(op.twins or op.state is OperationState.REFUSED for op in moved.operations)
         self.stale = self.stale or strange
