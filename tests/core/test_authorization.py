@@ -51,6 +51,7 @@ from tests.support.plans import EVERYTHING, REGISTRATION
 _S = AuthorizationState
 _P = Purpose
 _REGISTERED: dict[str, object] = {"registration_id": REGISTRATION}
+_MET_AT_ONCE: dict[str, object] = {"capture_when": (Condition.ORDER_FULFILLED,)}
 _ONE_CAPTURE = EVERYTHING.model_copy(update={"multiple_capture": False})
 _CAPTURE = Capture(requested_by="ana")
 _REVERSE = Reverse(reason=ReversalReason.PRODUCT_UNAVAILABLE, requested_by="ana")
@@ -241,6 +242,14 @@ def test_nothing_comes_once_nothing_is_open(operations: tuple[Operation, ...]) -
             "default takes one capture only: reverse the rest",
             True,
         ),
+        (
+            OnExpiry.REVERSE,
+            known(op(_P.CAPTURE, 10), told=_MET_AT_ONCE, capabilities=_ONE_CAPTURE).model_copy(
+                update={"met": met(Condition.ORDER_FULFILLED)}
+            ),
+            "default takes one capture only: reverse the rest",
+            True,
+        ),
         (OnExpiry.REVERSE, known(), "it is reversed before then", False),
         (OnExpiry.REVERSE, unasked(), "the gateway has not told what became of it", True),
         (OnExpiry.REAUTHORIZE, known(), "no registration is known", True),
@@ -262,6 +271,38 @@ def test_what_the_policy_does_at_the_last_moment_or_why_a_person_must(
     assert words in notice.text
     assert ("expiry_action_needed" in then.flags) is flagged
     assert "late" not in notice.text
+
+
+@pytest.mark.parametrize(
+    ("operation", "policy"),
+    [
+        (op(_P.CAPTURE, 9200, REFUSED), OnExpiry.CAPTURE),
+        (op(_P.REVERSE, 9200, REFUSED, result_code="800.100.152"), OnExpiry.REVERSE),
+        (op(_P.AUTHORIZE, 9200, REFUSED), OnExpiry.REAUTHORIZE),
+    ],
+)
+def test_what_was_refused_before_is_promised_by_no_notice_and_left_to_a_person(
+    operation: Operation, policy: OnExpiry
+) -> None:
+    auth = known(operation, told=_REGISTERED, on_expiry=policy)
+    for _ in ("ladder:48", "ladder:24", "action"):
+        due = next_due(auth)
+        assert due is not None
+        auth, notice = fire(auth, due, due.due)
+        assert "the same was refused before" in notice.text
+        assert "before then" not in notice.text
+    assert own_plan(auth) is None
+    assert "expiry_action_needed" in auth.flags
+
+
+def test_what_is_in_doubt_when_the_policy_would_act_is_left_to_a_person() -> None:
+    auth = known(op(_P.CAPTURE, 100, DOUBT), on_expiry=OnExpiry.CAPTURE)
+    auth = auth.model_copy(update={"fired": ("ladder:48", "ladder:24")})
+    due = next_due(auth)
+    assert due is not None
+    auth, notice = fire(auth, due, due.due)
+    assert "in doubt, to be resolved first" in notice.text
+    assert "expiry_action_needed" in auth.flags
 
 
 def test_lateness_is_told_and_an_action_after_the_end_is_not_promised() -> None:
