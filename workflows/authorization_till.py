@@ -129,6 +129,8 @@ class AuthorizationTill:
         if self._successor_waits():
             return self._tell_successor(now)
         while self.asks:
+            if self._answered_by_its_first(self.asks[0]):
+                continue
             try:
                 plan = plan_of(self.auth, self.asks[0].command, now)
             except Refusal as refusal:
@@ -149,9 +151,21 @@ class AuthorizationTill:
                 first = asked.asked_for(ask.command, "")
                 asked.key_of([first] if first else [], command)
                 return ask
-        key = asked.key_of(self.auth.asked, command)
-        found = next((op for op in self.auth.operations if op.key == key), None)
+        found = self._became(command)
         return Ask(command, operation=found) if found else None
+
+    def _became(self, command: AuthorizationCommand) -> Operation | None:
+        key = asked.key_of(self.auth.asked, command)
+        return next((op for op in self.auth.operations if op.key == key), None)
+
+    def _answered_by_its_first(self, ask: Ask) -> bool:
+        """When it was asked for, the first one was under way since a run that was lost."""
+        first = self._became(ask.command)
+        if first is None or not workflow.patched("one-for-each-request-id"):
+            return False
+        self.asks.remove(ask)
+        ask.operation = first
+        return True
 
     def _remember(self, command: AuthorizationCommand, key: str) -> None:
         planned = asked.asked_for(command, key)

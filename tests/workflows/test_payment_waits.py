@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from temporalio.client import WorkflowUpdateStage
 
 from disputes.operations import business_key, merchant_transaction_id
 from disputes.store.operations import SqlOperationBook
@@ -13,6 +14,10 @@ from tests.support.plans import REGISTRATION, own_plan
 from tests.support.waiting import until
 from tests.workflows.hands import refused
 from tests.workflows.payment_hands import PreAuth, eur, fresh_id
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 class _Other:
@@ -117,6 +122,30 @@ async def test_an_increase_with_an_id_is_made_once(quick: Engine) -> None:
     assert await own.posts() == ["PA"]
 
 
+async def test_the_same_request_id_is_one_while_a_lost_runs_capture_is_under_way(
+    quick: Engine,
+) -> None:
+    """The first was sent when its run was lost, and the next run learns what became of it."""
+    own = await PreAuth.opened(quick)
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    await quick.sandbox.arm("timeout_after_booking", match=match, delay_s=1)
+    capture: Json = {"requested_by": "ana", "amount": eur("25.00"), "request_id": "C-1"}
+    await own.case.start_update("capture", capture, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    await own.until_posted("CP")
+    await own.case.terminate()
+    reference = merchant_transaction_id(business_key("preauthorization", own.id, Purpose.CAPTURE))
+    slow = {"merchant_transaction_id": reference, "query": True}
+    await quick.sandbox.arm("hang", match=slow, delay_s=0.7)
+    await own.signal("booking", gateway_id=fresh_id(), payment_type="CP", occurred_at=_now())
+    answer = await own.update("capture", **capture)
+    assert (answer["operation"]["state"], answer["operation"]["amount"]) == ("settled", "25.00")
+    assert await own.update("capture", **capture) == answer
+    assert await own.book() == ["PA", "CP"]
+    await own.reverse()
+    assert (await own.result()).captured == "25.00"
+    own.verify()
+
+
 # What would authorize it anew, and cannot be sent
 
 _ANEW: Json = {
@@ -194,8 +223,7 @@ async def test_it_is_authorized_anew_by_a_new_run_while_that_is_owed(
 ) -> None:
     own = await _held_anew(quick, monkeypatch)
     await own.case.terminate()
-    now = datetime.now(UTC).isoformat()
-    await own.signal("booking", gateway_id=fresh_id(), payment_type="CP", occurred_at=now)
+    await own.signal("booking", gateway_id=fresh_id(), payment_type="CP", occurred_at=_now())
     assert (await own.result()).state == "reversed"
     assert (await own.book(), await _booked_anew(own)) == (["PA", "RV"], 1)
     own.verify()
