@@ -49,6 +49,8 @@ class Authorization(Durable):
     expires_at: Moment
     payment: Payment | None = None
     operations: tuple[Operation, ...] = ()
+    #: keys of those that were in doubt, and that a person found not booked
+    denied: tuple[str, ...] = ()
     met: tuple[ConditionMet, ...] = ()
     #: moments that have come: ``ladder:48``, ``action``, ``expiry``
     fired: tuple[str, ...] = ()
@@ -181,6 +183,8 @@ def reported(auth: Authorization, operation: Operation, now: datetime) -> Author
     # Of one in doubt the entry may stand here as well, booked without us as it seemed.
     others = tuple(op for op in auth.operations if not _same(op, operation))
     after = auth.model_copy(update={"operations": (*others, operation)})
+    if same is not None and _open(same) and auth.terms.doubt_reckoned:
+        after = _denied(after, operation)
     after = after.noted(now, "gateway", _told(after, operation))
     after = _flags(_refusals(_window(after, operation, now), operation))
     after = _successor(after, operation, now)
@@ -219,6 +223,13 @@ def _same(one: Operation, other: Operation) -> bool:
 
 def _open(operation: Operation) -> bool:
     return operation.state is OperationState.IN_DOUBT
+
+
+def _denied(auth: Authorization, operation: Operation) -> Authorization:
+    """By a person's word no gateway refused it: a refusal of the gateway's carries its code."""
+    if operation.state is not OperationState.REFUSED or operation.result_code is not None:
+        return auth
+    return auth.model_copy(update={"denied": (*auth.denied, operation.key)})
 
 
 def _told(auth: Authorization, op: Operation) -> str:

@@ -257,6 +257,9 @@ class AuthorizationTill:
             noted = self.auth.noted(workflow.now(), "engine", told)
             self.auth = noted.flagged("message_not_taken")
             return MoneyMoved()
+        if self.auth.terms.doubt_reckoned and resolution.resolution == "did_not_happen":
+            # It may be sent again: the gateway has the last word on whether it came there.
+            self.stale = True
         # What undoes a twin is the twin's, and changes nothing of what was asked for.
         return MoneyMoved() if TWIN in resolution.operation_key else moved
 

@@ -463,6 +463,34 @@ _OWED = {
         known(op(_P.AUTHORIZE, 9200, gateway_id=None), told=_REGISTERED), None, _A
     ),
     "refused before": _Own(known(op(_P.CAPTURE, 9200, REFUSED)), None, _C),
+    "found not booked, by older terms": _Own(
+        known(op(_P.CAPTURE, 9200, DOUBT), op(_P.CAPTURE, 9200, REFUSED)), None, _C
+    ),
+    "found not booked": _Own(
+        known(op(_P.CAPTURE, 9200, DOUBT), op(_P.CAPTURE, 9200, REFUSED), doubt_reckoned=True),
+        (_P.CAPTURE, 9200),
+        _C,
+    ),
+    "not authorized anew after all": _Own(
+        known(
+            op(_P.AUTHORIZE, 9200, DOUBT),
+            op(_P.AUTHORIZE, 9200, REFUSED),
+            told=_REGISTERED,
+            doubt_reckoned=True,
+        ),
+        (_P.AUTHORIZE, 9200),
+        _A,
+    ),
+    "in doubt, and then declined": _Own(
+        known(
+            op(_P.CAPTURE, 9200, DOUBT),
+            op(_P.CAPTURE, 9200, REFUSED, result_code="800.100.152"),
+            doubt_reckoned=True,
+        ),
+        None,
+        _C,
+    ),
+    "refused by a guard": _Own(known(op(_P.CAPTURE, 9200, REFUSED), doubt_reckoned=True), None, _C),
     "another amount was refused": _Own(
         known(op(_P.CAPTURE, 9300, REFUSED)), (_P.CAPTURE, 9200), _C
     ),

@@ -214,6 +214,26 @@ async def test_a_capture_in_doubt_that_the_gateway_shows_is_captured(quick: Engi
     own.verify()
 
 
+@pytest.mark.parametrize("booked", [False, True])
+async def test_a_capture_that_a_person_found_not_booked_is_made_where_it_is_owed(
+    quick: Engine, *, booked: bool
+) -> None:
+    """The gateway is asked before, and the person may have been mistaken."""
+    own = await PreAuth.opened(quick, capture_when=["fraud_cleared"])
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    await quick.sandbox.arm("result_code", match=match, code="000.400.030")
+    await own.met("fraud_cleared")
+    await own.until(state="in_doubt")
+    assert own.payment is not None
+    if booked:
+        await quick.sandbox.own_booking("CP", own.payment, amount_minor=92_00)
+    await _resolve(own, business_key("preauthorization", own.id, Purpose.CAPTURE), "did_not_happen")
+    assert (await own.result()).state == "captured"
+    assert await own.book() == ["PA", "CP"]
+    assert await own.posts() == (["CP"] if booked else ["CP", "CP"])
+    own.verify()
+
+
 async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(quick: Engine) -> None:
     """Nobody told of it: the refusal has the gateway asked, and the rest is known."""
     own = await PreAuth.opened(quick)
