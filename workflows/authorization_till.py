@@ -137,9 +137,15 @@ class AuthorizationTill:
                 self._refuse(self.asks[0], refusal, now)
             else:
                 self._remember(self.asks[0].command, plan.key)
-                return self._move(plan, now, self.asks[0])
+                return self._begin(plan, now, self.asks[0])
         own = own_plan(self.auth)
-        return self._move(own, now) if own is not None else None
+        return self._begin(own, now) if own is not None else None
+
+    def _begin(
+        self, plan: Plan, now: datetime, ask: Ask | None = None
+    ) -> Coroutine[object, object, MoneyMoved]:
+        self.auth = authorization.begin(self.auth, plan, now)
+        return self._move(plan, now, ask)
 
     def repeated(self, command: AuthorizationCommand) -> Ask | None:
         """The first one of a command that carries its caller's id; ``Conflict``: other content."""

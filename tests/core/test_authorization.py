@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disputes.authorization import Authorization, lapse, opened, payment_told, reported
+from disputes.authorization import Authorization, begin, lapse, opened, payment_told, reported
 from disputes.authorization_clock import fire, next_due
 from disputes.authorization_plans import own_plan, plan_of
 from disputes.authorization_status import status_of
@@ -21,7 +21,7 @@ from disputes.errors import (
     Refusal,
 )
 from disputes.money import Money
-from disputes.operations import Operation, Payment
+from disputes.operations import Operation, Payment, Plan
 from disputes.requests import AuthorizationCommand, Capture, Increase, Reverse
 from disputes.vocabulary import (
     AuthorizationState,
@@ -180,6 +180,37 @@ def test_a_further_approval_starts_the_window_anew_where_the_network_says_so(
     auth = reported(auth, operation, after(100))
     assert auth.expires_at == after(hours)
     assert auth.fired == (() if hours == 148 else ("ladder:48",))
+
+
+def _begun(plan: Plan, hours: float) -> Authorization:
+    """An approval is asked for so many hours after an authorization of 30 days."""
+    auth = known(
+        told={"expires_at": None} | _REGISTERED,
+        valid_hours=720.0,
+        expires_at=after(720),
+        doubt_reckoned=True,
+    )
+    return begin(auth, plan, after(hours))
+
+
+@pytest.mark.parametrize(("begun", "ends"), [(0, 720), (100, 820)])
+def test_a_further_approval_counts_from_when_it_was_asked_for(begun: float, ends: float) -> None:
+    """A person says on day 25 that it happened; what nobody saw begin moves nothing."""
+    plan = plan_of(known(), _INCREASE, NOW)
+    auth = reported(_begun(plan, begun), op(_P.INCREASE, 800, DOUBT), after(begun + 2))
+    happened = op(_P.INCREASE, 800)
+    assert reported(auth, happened, after(600)).expires_at == after(ends)
+    lost = auth.model_copy(update={"begun": {}})
+    assert reported(lost, happened, after(600)).expires_at == after(720)
+
+
+def test_the_successor_counts_from_when_it_was_asked_for() -> None:
+    anew = known(told=_REGISTERED, on_expiry=OnExpiry.REAUTHORIZE)
+    plan = own_plan(anew.model_copy(update={"fired": ("action",)}))
+    assert plan is not None
+    auth = reported(_begun(plan, 10), op(_P.AUTHORIZE, 9200, DOUBT), after(12))
+    auth = reported(auth, op(_P.AUTHORIZE, 9200), after(72))
+    assert [note.at for note in auth.notes if note.actor == "successor"] == [after(10)]
 
 
 # Its moments
@@ -552,12 +583,14 @@ _STEPS = st.one_of(
 )
 
 
-@given(st.lists(_STEPS, max_size=25), st.sampled_from(list(OnExpiry)))
+@given(st.lists(_STEPS, max_size=25), st.sampled_from(list(OnExpiry)), st.booleans())
 def test_no_life_takes_more_than_was_authorized_or_loses_both_authorizations(
-    steps: list[tuple[AuthorizationCommand | str, str]], policy: OnExpiry
+    steps: list[tuple[AuthorizationCommand | str, str]],
+    policy: OnExpiry,
+    doubt_reckoned: bool,  # noqa: FBT001 - hypothesis gives it by its place
 ) -> None:
     """Of whatever is sent, and whatever became of it: the workflow's own view stays sound."""
-    auth, now = known(told=_REGISTERED, on_expiry=policy), NOW
+    auth, now = known(told=_REGISTERED, on_expiry=policy, doubt_reckoned=doubt_reckoned), NOW
     booked: list[Operation] = []
     for step, outcome in steps:
         now += timedelta(hours=1)
