@@ -6,10 +6,12 @@ Every moment is case time in UTC, every amount minor units of the authorization'
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from disputes.asked import AskedFor
 from disputes.fields import Durable, GatewayId, Moment, Name
 from disputes.money import to_decimal
-from disputes.operations import Operation, Payment
+from disputes.operations import Operation, Payment, Plan
 from disputes.payment_terms import AuthorizationTerms
 from disputes.refusals import RefusalKind, refusal_of
 from disputes.requests import ConditionMet, PreAuthorization
@@ -49,6 +51,10 @@ class Authorization(Durable):
     expires_at: Moment
     payment: Payment | None = None
     operations: tuple[Operation, ...] = ()
+    #: when our own increases and new authorizations were last begun, by key, case time
+    begun: dict[str, Moment] = Field(default_factory=dict)
+    #: keys of those that were in doubt, and that a person found not booked
+    denied: tuple[str, ...] = ()
     met: tuple[ConditionMet, ...] = ()
     #: moments that have come: ``ladder:48``, ``action``, ``expiry``
     fired: tuple[str, ...] = ()
@@ -171,6 +177,17 @@ def opened(start: PreAuthorization, terms: AuthorizationTerms, now: datetime) ->
     return made.flagged("expiry_unknown") if unsure else made
 
 
+def begin(auth: Authorization, plan: Plan, now: datetime) -> Authorization:
+    """An approval is about to be asked for: its window counts from here, however late it is learnt.
+
+    Calls that wait were not sent yet, and begin anew.
+    """
+    approves = plan.purpose in (Purpose.INCREASE, Purpose.AUTHORIZE)
+    if not approves or not auth.terms.doubt_reckoned:
+        return auth
+    return auth.model_copy(update={"begun": auth.begun | {plan.key: now}})
+
+
 def reported(auth: Authorization, operation: Operation, now: datetime) -> Authorization:
     """The newest word on an operation; one gateway entry counts once."""
     same = next((op for op in auth.operations if _same(op, operation)), None)
@@ -181,6 +198,8 @@ def reported(auth: Authorization, operation: Operation, now: datetime) -> Author
     # Of one in doubt the entry may stand here as well, booked without us as it seemed.
     others = tuple(op for op in auth.operations if not _same(op, operation))
     after = auth.model_copy(update={"operations": (*others, operation)})
+    if same is not None and _open(same) and auth.terms.doubt_reckoned:
+        after = _denied(after, operation)
     after = after.noted(now, "gateway", _told(after, operation))
     after = _flags(_refusals(_window(after, operation, now), operation))
     after = _successor(after, operation, now)
@@ -221,6 +240,13 @@ def _open(operation: Operation) -> bool:
     return operation.state is OperationState.IN_DOUBT
 
 
+def _denied(auth: Authorization, operation: Operation) -> Authorization:
+    """By a person's word no gateway refused it: a refusal of the gateway's carries its code."""
+    if operation.state is not OperationState.REFUSED or operation.result_code is not None:
+        return auth
+    return auth.model_copy(update={"denied": (*auth.denied, operation.key)})
+
+
 def _told(auth: Authorization, op: Operation) -> str:
     what = f"{op.purpose.value} of {auth.money(op.amount_minor)}"
     what += " (booked without us)" if op.key.startswith(ADOPTED) else ""
@@ -231,15 +257,24 @@ def _told(auth: Authorization, op: Operation) -> str:
 def _window(auth: Authorization, operation: Operation, now: datetime) -> Authorization:
     """A further approval starts the window anew, where the network says so."""
     grows = operation.purpose is Purpose.INCREASE and operation.state is OperationState.SETTLED
-    # Of what was booked without us nobody tells when: the earlier end is the safe one.
-    grows = grows and not operation.key.startswith(ADOPTED)
-    if not grows or auth.terms.valid_hours is None or auth.start.expires_at is not None:
+    approved = _approved(auth, operation, now)
+    # Where nobody tells when: the earlier end is the safe one.
+    if not grows or approved is None or auth.start.expires_at is not None:
         return auth
-    later = now + timedelta(hours=auth.terms.valid_hours)
+    if auth.terms.valid_hours is None:
+        return auth
+    later = approved + timedelta(hours=auth.terms.valid_hours)
     if later <= auth.expires_at:
         return auth
     moved = auth.model_copy(update={"expires_at": later, "fired": ()})
     return moved.noted(now, "rulebook", f"it lapses at {later:%Y-%m-%d %H:%MZ} now")
+
+
+def _approved(auth: Authorization, operation: Operation, now: datetime) -> datetime | None:
+    """When the gateway approved it, or somewhat before; ``None`` for what was booked without us."""
+    if operation.key.startswith(ADOPTED):
+        return None
+    return auth.begun.get(operation.key) if auth.terms.doubt_reckoned else now
 
 
 def _successor(auth: Authorization, operation: Operation, now: datetime) -> Authorization:
@@ -251,7 +286,8 @@ def _successor(auth: Authorization, operation: Operation, now: datetime) -> Auth
         unknown = "authorized anew, under an id that nobody has told: release one of the two"
         return auth.noted(now, "engine", unknown).flagged("expiry_action_needed")
     made = auth.model_copy(update={"successor": operation.gateway_id})
-    return made.noted(now, "successor", f"authorized anew as {operation.gateway_id}")
+    approved = _approved(auth, operation, now) or now
+    return made.noted(approved, "successor", f"authorized anew as {operation.gateway_id}")
 
 
 def _refusals(auth: Authorization, operation: Operation) -> Authorization:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from disputes.authorization import Authorization, AuthorizationTimer
+from disputes.authorization_plans import own_plan
 from disputes.notices import Notice
 from disputes.vocabulary import OnExpiry
+
+_REFUSED = "the same was refused before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +68,39 @@ def fire(auth: Authorization, moment: Due, now: datetime) -> tuple[Authorization
 
 def _act(auth: Authorization, now: datetime) -> tuple[Authorization, str]:
     """The policy's last step before it lapses; what it cannot do, a person must."""
-    action, terms = auth.terms.on_expiry, auth.terms
     if now >= auth.expires_at:
         return auth, f"{_open(auth)} lapsed at {_when(auth)}, before anything could be done"
     said = f"{_open(auth)} lapses at {_when(auth)}"
-    one_capture = auth.captured_minor and not terms.capabilities.multiple_capture
-    if action is OnExpiry.CAPTURE and auth.missing:
-        why = f"it is not captured{_missing(auth)}"
-    elif action is OnExpiry.CAPTURE and one_capture:
-        why = f"acquirer {terms.acquirer} takes one capture only: reverse the rest"
-    elif action is OnExpiry.REAUTHORIZE and auth.start.registration_id is None:
-        why = "no registration is known to authorize it anew by"
-    elif action is OnExpiry.NOTIFY:
-        why = "the policy leaves it to a person"
-    elif not auth.known:
-        why = "the gateway has not told what became of it"
-    else:
+    why = _hindrance(auth)
+    if why is None:
         return auth, f"{said}: {_plans(auth)}"
     return auth.flagged("expiry_action_needed"), f"{said}, and {why}: capture or reverse it now"
 
 
+def _hindrance(auth: Authorization) -> str | None:
+    """Why nothing is done by itself once the moment of the policy's action has come."""
+    action, terms = auth.terms.on_expiry, auth.terms
+    captures = action is OnExpiry.CAPTURE or (auth.start.capture_when and not auth.missing)
+    if action is OnExpiry.CAPTURE and auth.missing:
+        return f"it is not captured{_missing(auth)}"
+    if captures and auth.captured_minor and not terms.capabilities.multiple_capture:
+        return f"acquirer {terms.acquirer} takes one capture only: reverse the rest"
+    if action is OnExpiry.REAUTHORIZE and auth.start.registration_id is None:
+        return "no registration is known to authorize it anew by"
+    if action is OnExpiry.NOTIFY:
+        return "the policy leaves it to a person"
+    if not auth.known:
+        return "the gateway has not told what became of it"
+    if auth.doubtful:
+        return "an operation on it is in doubt, to be resolved first"
+    return _REFUSED if own_plan(auth) is None else None
+
+
 def _plans(auth: Authorization) -> str:
     """What will be done shortly before, if nobody does anything."""
+    then = auth.model_copy(update={"fired": (*auth.fired, AuthorizationTimer.ACTION.value)})
+    if _hindrance(then) == _REFUSED:
+        return f"nothing is done by itself, for {_REFUSED}"
     return {
         OnExpiry.CAPTURE: "what is open is captured before then",
         OnExpiry.REVERSE: "it is reversed before then",

@@ -106,9 +106,10 @@ def _own_capture(auth: Authorization) -> Plan | None:
 
 
 def _untried(auth: Authorization, plan: Plan) -> Plan | None:
-    """Refused for good, the same again would be refused again."""
+    """Refused for good, the same again would be refused again; what never came there would not."""
     tried = any(
         op.state is OperationState.REFUSED
+        and op.key not in auth.denied
         and (op.purpose, op.amount_minor) == (plan.purpose, plan.amount_minor)
         for op in auth.operations
     )

@@ -10,6 +10,9 @@ class AuthorizationTerms(Durable):
 
     ``expires_why`` names the source of ``expires_at`` for a person. ``valid_hours``: how long each
     approval stays good, where a further one starts the window anew; else ``None``.
+    ``doubt_reckoned``: what a person found not booked is sent again where it is still owed, and an
+    approval counts from when it was asked for, however late it is learnt. Not of what was opened
+    before there was this field.
     """
 
     rulebook: Pin
@@ -27,6 +30,7 @@ class AuthorizationTerms(Durable):
     #: above it a second person must approve a word on what is in doubt; ``None``: never
     four_eyes_above_minor: int | None = None
     approval_hours: int = 72
+    doubt_reckoned: bool = False
 
 
 class OrderTerms(Durable):

@@ -137,15 +137,23 @@ class AuthorizationTill:
         if self._successor_waits():
             return self._tell_successor(now)
         while self.asks:
+            if self._answered_by_its_first(self.asks[0]):
+                continue
             try:
                 plan = plan_of(self.auth, self.asks[0].command, now)
             except Refusal as refusal:
                 self._refuse(self.asks[0], refusal, now)
             else:
                 self._remember(self.asks[0].command, plan.key)
-                return self._move(plan, now, self.asks[0])
+                return self._begin(plan, now, self.asks[0])
         own = own_plan(self.auth)
-        return self._move(own, now) if own is not None else None
+        return self._begin(own, now) if own is not None else None
+
+    def _begin(
+        self, plan: Plan, now: datetime, ask: Ask | None = None
+    ) -> Coroutine[object, object, MoneyMoved]:
+        self.auth = authorization.begin(self.auth, plan, now)
+        return self._move(plan, now, ask)
 
     def repeated(self, command: AuthorizationCommand) -> Ask | None:
         """The first one of a command that carries its caller's id; ``Conflict``: other content."""
@@ -157,9 +165,21 @@ class AuthorizationTill:
                 first = asked.asked_for(ask.command, "")
                 asked.key_of([first] if first else [], command)
                 return ask
-        key = asked.key_of(self.auth.asked, command)
-        found = next((op for op in self.auth.operations if op.key == key), None)
+        found = self._became(command)
         return Ask(command, operation=found) if found else None
+
+    def _became(self, command: AuthorizationCommand) -> Operation | None:
+        key = asked.key_of(self.auth.asked, command)
+        return next((op for op in self.auth.operations if op.key == key), None)
+
+    def _answered_by_its_first(self, ask: Ask) -> bool:
+        """When it was asked for, the first one was under way since a run that was lost."""
+        first = self._became(ask.command)
+        if first is None or not workflow.patched("one-for-each-request-id"):
+            return False
+        self.asks.remove(ask)
+        ask.operation = first
+        return True
 
     def _remember(self, command: AuthorizationCommand, key: str) -> None:
         planned = asked.asked_for(command, key)
@@ -229,7 +249,10 @@ class AuthorizationTill:
             self._declined(refusal, now)
             return MoneyMoved()
         if ask is None and moved.hold is not None and plan.key not in self._planned():
-            self._unfinished.insert(0, plan)
+            # What would authorize it anew was not sent, and no guard knows that it is owed no more.
+            anew = plan.purpose is Purpose.AUTHORIZE
+            if not (anew and workflow.patched("authorize-anew-while-owed")):
+                self._unfinished.insert(0, plan)
         # Another entry was there under our key, or less is open than we knew: look again.
         strange = any(op.twins or op.state is OperationState.REFUSED for op in moved.operations)
         self.stale = self.stale or strange
@@ -256,6 +279,9 @@ class AuthorizationTill:
             noted = self.auth.noted(workflow.now(), "engine", told)
             self.auth = noted.flagged("message_not_taken")
             return MoneyMoved()
+        if self.auth.terms.doubt_reckoned and resolution.resolution == "did_not_happen":
+            # It may be sent again: the gateway has the last word on whether it came there.
+            self.stale = True
         # What undoes a twin is the twin's, and changes nothing of what was asked for.
         return MoneyMoved() if TWIN in resolution.operation_key else moved
 

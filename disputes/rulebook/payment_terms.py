@@ -51,6 +51,7 @@ def authorization_terms(
         buffer_hours=policy.authorizations.buffer_hours,
         four_eyes_above_minor=policy.decisions.four_eyes_above.get(start.amount.currency),
         approval_hours=policy.clocks.approval_hours,
+        doubt_reckoned=True,
     )
 
 

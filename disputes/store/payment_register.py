@@ -12,7 +12,7 @@ from disputes.store.records import REPORTED, to_operation
 from disputes.store.tables import Claim, OperationRow, PaymentFileRow, PaymentRow
 from disputes.store.waiting import count_waiting
 from disputes.twins import TWIN
-from disputes.vocabulary import OperationState, PaymentType
+from disputes.vocabulary import OperationState, PaymentType, Purpose
 
 _UNFINISHED = (OperationState.INTENDED, OperationState.SENT)
 
@@ -40,7 +40,7 @@ class SqlPaymentRegister:
                 unfinished=tuple(
                     Plan.model_validate_json(op.plan_json)
                     for op in operations
-                    if op.state in _UNFINISHED and op.plan_json
+                    if _goes_on(op) and op.plan_json
                 ),
                 undoing=tuple(
                     to_operation(op) for op in undos if op.state == OperationState.IN_DOUBT
@@ -102,6 +102,16 @@ def _operations(session: Session, workflow_id: str) -> list[OperationRow]:
     """A workflow's own operations, and what undoes their twins."""
     rows = select(OperationRow).where(OperationRow.owner == workflow_id)
     return list(session.exec(rows.order_by(col(OperationRow.intended_at), col(OperationRow.key))))
+
+
+def _goes_on(row: OperationRow) -> bool:
+    """Whether a new run carries an operation without an outcome to its end.
+
+    What authorizes anew stands on a payment of its own, where no guard asks whether it is still
+    owed: one that was never sent is forgotten, and its workflow plans it again if it owes it.
+    """
+    anew = row.purpose == Purpose.AUTHORIZE
+    return row.state in _UNFINISHED and not (anew and row.state == OperationState.INTENDED)
 
 
 def _row(file: PaymentFile) -> PaymentFileRow:

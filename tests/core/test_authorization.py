@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disputes.authorization import Authorization, lapse, opened, payment_told, reported
+from disputes.authorization import Authorization, begin, lapse, opened, payment_told, reported
 from disputes.authorization_clock import fire, next_due
 from disputes.authorization_plans import own_plan, plan_of
 from disputes.authorization_status import status_of
@@ -21,7 +21,7 @@ from disputes.errors import (
     Refusal,
 )
 from disputes.money import Money
-from disputes.operations import Operation, Payment
+from disputes.operations import Operation, Payment, Plan
 from disputes.requests import AuthorizationCommand, Capture, Increase, Reverse
 from disputes.vocabulary import (
     AuthorizationState,
@@ -51,6 +51,7 @@ from tests.support.plans import EVERYTHING, REGISTRATION
 _S = AuthorizationState
 _P = Purpose
 _REGISTERED: dict[str, object] = {"registration_id": REGISTRATION}
+_MET_AT_ONCE: dict[str, object] = {"capture_when": (Condition.ORDER_FULFILLED,)}
 _ONE_CAPTURE = EVERYTHING.model_copy(update={"multiple_capture": False})
 _CAPTURE = Capture(requested_by="ana")
 _REVERSE = Reverse(reason=ReversalReason.PRODUCT_UNAVAILABLE, requested_by="ana")
@@ -181,6 +182,37 @@ def test_a_further_approval_starts_the_window_anew_where_the_network_says_so(
     assert auth.fired == (() if hours == 148 else ("ladder:48",))
 
 
+def _begun(plan: Plan, hours: float) -> Authorization:
+    """An approval is asked for so many hours after an authorization of 30 days."""
+    auth = known(
+        told={"expires_at": None} | _REGISTERED,
+        valid_hours=720.0,
+        expires_at=after(720),
+        doubt_reckoned=True,
+    )
+    return begin(auth, plan, after(hours))
+
+
+@pytest.mark.parametrize(("begun", "ends"), [(0, 720), (100, 820)])
+def test_a_further_approval_counts_from_when_it_was_asked_for(begun: float, ends: float) -> None:
+    """A person says on day 25 that it happened; what nobody saw begin moves nothing."""
+    plan = plan_of(known(), _INCREASE, NOW)
+    auth = reported(_begun(plan, begun), op(_P.INCREASE, 800, DOUBT), after(begun + 2))
+    happened = op(_P.INCREASE, 800)
+    assert reported(auth, happened, after(600)).expires_at == after(ends)
+    lost = auth.model_copy(update={"begun": {}})
+    assert reported(lost, happened, after(600)).expires_at == after(720)
+
+
+def test_the_successor_counts_from_when_it_was_asked_for() -> None:
+    anew = known(told=_REGISTERED, on_expiry=OnExpiry.REAUTHORIZE)
+    plan = own_plan(anew.model_copy(update={"fired": ("action",)}))
+    assert plan is not None
+    auth = reported(_begun(plan, 10), op(_P.AUTHORIZE, 9200, DOUBT), after(12))
+    auth = reported(auth, op(_P.AUTHORIZE, 9200), after(72))
+    assert [note.at for note in auth.notes if note.actor == "successor"] == [after(10)]
+
+
 # Its moments
 
 
@@ -241,6 +273,14 @@ def test_nothing_comes_once_nothing_is_open(operations: tuple[Operation, ...]) -
             "default takes one capture only: reverse the rest",
             True,
         ),
+        (
+            OnExpiry.REVERSE,
+            known(op(_P.CAPTURE, 10), told=_MET_AT_ONCE, capabilities=_ONE_CAPTURE).model_copy(
+                update={"met": met(Condition.ORDER_FULFILLED)}
+            ),
+            "default takes one capture only: reverse the rest",
+            True,
+        ),
         (OnExpiry.REVERSE, known(), "it is reversed before then", False),
         (OnExpiry.REVERSE, unasked(), "the gateway has not told what became of it", True),
         (OnExpiry.REAUTHORIZE, known(), "no registration is known", True),
@@ -262,6 +302,38 @@ def test_what_the_policy_does_at_the_last_moment_or_why_a_person_must(
     assert words in notice.text
     assert ("expiry_action_needed" in then.flags) is flagged
     assert "late" not in notice.text
+
+
+@pytest.mark.parametrize(
+    ("operation", "policy"),
+    [
+        (op(_P.CAPTURE, 9200, REFUSED), OnExpiry.CAPTURE),
+        (op(_P.REVERSE, 9200, REFUSED, result_code="800.100.152"), OnExpiry.REVERSE),
+        (op(_P.AUTHORIZE, 9200, REFUSED), OnExpiry.REAUTHORIZE),
+    ],
+)
+def test_what_was_refused_before_is_promised_by_no_notice_and_left_to_a_person(
+    operation: Operation, policy: OnExpiry
+) -> None:
+    auth = known(operation, told=_REGISTERED, on_expiry=policy)
+    for _ in ("ladder:48", "ladder:24", "action"):
+        due = next_due(auth)
+        assert due is not None
+        auth, notice = fire(auth, due, due.due)
+        assert "the same was refused before" in notice.text
+        assert "before then" not in notice.text
+    assert own_plan(auth) is None
+    assert "expiry_action_needed" in auth.flags
+
+
+def test_what_is_in_doubt_when_the_policy_would_act_is_left_to_a_person() -> None:
+    auth = known(op(_P.CAPTURE, 100, DOUBT), on_expiry=OnExpiry.CAPTURE)
+    auth = auth.model_copy(update={"fired": ("ladder:48", "ladder:24")})
+    due = next_due(auth)
+    assert due is not None
+    auth, notice = fire(auth, due, due.due)
+    assert "in doubt, to be resolved first" in notice.text
+    assert "expiry_action_needed" in auth.flags
 
 
 def test_lateness_is_told_and_an_action_after_the_end_is_not_promised() -> None:
@@ -422,6 +494,34 @@ _OWED = {
         known(op(_P.AUTHORIZE, 9200, gateway_id=None), told=_REGISTERED), None, _A
     ),
     "refused before": _Own(known(op(_P.CAPTURE, 9200, REFUSED)), None, _C),
+    "found not booked, by older terms": _Own(
+        known(op(_P.CAPTURE, 9200, DOUBT), op(_P.CAPTURE, 9200, REFUSED)), None, _C
+    ),
+    "found not booked": _Own(
+        known(op(_P.CAPTURE, 9200, DOUBT), op(_P.CAPTURE, 9200, REFUSED), doubt_reckoned=True),
+        (_P.CAPTURE, 9200),
+        _C,
+    ),
+    "not authorized anew after all": _Own(
+        known(
+            op(_P.AUTHORIZE, 9200, DOUBT),
+            op(_P.AUTHORIZE, 9200, REFUSED),
+            told=_REGISTERED,
+            doubt_reckoned=True,
+        ),
+        (_P.AUTHORIZE, 9200),
+        _A,
+    ),
+    "in doubt, and then declined": _Own(
+        known(
+            op(_P.CAPTURE, 9200, DOUBT),
+            op(_P.CAPTURE, 9200, REFUSED, result_code="800.100.152"),
+            doubt_reckoned=True,
+        ),
+        None,
+        _C,
+    ),
+    "refused by a guard": _Own(known(op(_P.CAPTURE, 9200, REFUSED), doubt_reckoned=True), None, _C),
     "another amount was refused": _Own(
         known(op(_P.CAPTURE, 9300, REFUSED)), (_P.CAPTURE, 9200), _C
     ),
@@ -483,12 +583,14 @@ _STEPS = st.one_of(
 )
 
 
-@given(st.lists(_STEPS, max_size=25), st.sampled_from(list(OnExpiry)))
+@given(st.lists(_STEPS, max_size=25), st.sampled_from(list(OnExpiry)), st.booleans())
 def test_no_life_takes_more_than_was_authorized_or_loses_both_authorizations(
-    steps: list[tuple[AuthorizationCommand | str, str]], policy: OnExpiry
+    steps: list[tuple[AuthorizationCommand | str, str]],
+    policy: OnExpiry,
+    doubt_reckoned: bool,  # noqa: FBT001 - hypothesis gives it by its place
 ) -> None:
     """Of whatever is sent, and whatever became of it: the workflow's own view stays sound."""
-    auth, now = known(told=_REGISTERED, on_expiry=policy), NOW
+    auth, now = known(told=_REGISTERED, on_expiry=policy, doubt_reckoned=doubt_reckoned), NOW
     booked: list[Operation] = []
     for step, outcome in steps:
         now += timedelta(hours=1)

@@ -138,6 +138,20 @@ def test_an_operation_has_an_outcome_or_is_unfinished(
     assert (register.operation(plan.key) is not None) is ended
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_an_authorization_anew_goes_on_only_where_it_may_have_been_sent(
+    *, register: SqlPaymentRegister, payments: Payments, sent: bool
+) -> None:
+    payment = new_id()
+    plan = own_plan("preauthorization", payment, P.AUTHORIZE, 200)
+    if sent:
+        payments.sent(plan)
+    else:
+        payments.scene.book.intend(plan, ())
+    unfinished = register.load(f"preauthorization/{payment}").unfinished
+    assert [it.key for it in unfinished] == ([plan.key] if sent else [])
+
+
 def test_what_undoes_a_twin_is_no_operation_of_the_workflow(
     register: SqlPaymentRegister, payments: Payments
 ) -> None:

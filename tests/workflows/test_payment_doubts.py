@@ -1,6 +1,6 @@
 """Captures and refunds of which nobody knows the outcome: settled by a person or the gateway."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
@@ -235,6 +235,42 @@ async def test_a_capture_in_doubt_that_the_gateway_shows_is_captured(quick: Engi
     assert (await own.result()).state == "captured"
     assert own.accounts() == {"acquirer": 92_00, "sales": -92_00}
     own.verify()
+
+
+@pytest.mark.parametrize("booked", [False, True])
+async def test_a_capture_that_a_person_found_not_booked_is_made_where_it_is_owed(
+    quick: Engine, *, booked: bool
+) -> None:
+    """The gateway is asked before, and the person may have been mistaken."""
+    own = await PreAuth.opened(quick, capture_when=["fraud_cleared"])
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    await quick.sandbox.arm("result_code", match=match, code="000.400.030")
+    await own.met("fraud_cleared")
+    await own.until(state="in_doubt")
+    assert own.payment is not None
+    if booked:
+        await quick.sandbox.own_booking("CP", own.payment, amount_minor=92_00)
+    await _resolve(own, business_key("preauthorization", own.id, Purpose.CAPTURE), "did_not_happen")
+    assert (await own.result()).state == "captured"
+    assert await own.book() == ["PA", "CP"]
+    assert await own.posts() == (["CP"] if booked else ["CP", "CP"])
+    own.verify()
+
+
+async def test_an_increase_in_doubt_counts_from_when_it_was_asked_for(quick: Engine) -> None:
+    """Ten days later a person says that it happened: thirty days of then are over sooner."""
+    own = await PreAuth.opened(
+        quick, hours=None, network="mastercard", authorization_type="pre_auth"
+    )
+    before = await own.status()
+    match = {"payment_type": "PA", "payment_id": own.payment}
+    await quick.sandbox.arm("result_code", match=match, code="000.400.030")
+    assert await own.pass_time(hours=48)
+    await own.update("increase", amount=eur("8.00"), requested_by="ana")
+    assert await own.pass_time(hours=240)
+    await _resolve(own, business_key("preauthorization", own.id, Purpose.INCREASE), "happened")
+    after = await own.until(authorized="100.00")
+    assert timedelta(hours=47) < after.expires_at - before.expires_at < timedelta(hours=49)
 
 
 async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(quick: Engine) -> None:

@@ -1,14 +1,23 @@
 """Commands that have to wait for the payment to be free: carried out in time all the same."""
 
+import asyncio
 from datetime import UTC, datetime
 
+import pytest
+from temporalio.client import WorkflowUpdateStage
+
+from disputes.operations import business_key, merchant_transaction_id
 from disputes.store.operations import SqlOperationBook
 from disputes.vocabulary import OperationState, Purpose
 from tests.support.engine import Engine, Json
-from tests.support.plans import own_plan
+from tests.support.plans import REGISTRATION, own_plan
 from tests.support.waiting import until
 from tests.workflows.hands import refused
-from tests.workflows.payment_hands import PreAuth, eur
+from tests.workflows.payment_hands import PreAuth, eur, fresh_id
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 class _Other:
@@ -111,3 +120,110 @@ async def test_an_increase_with_an_id_is_made_once(quick: Engine) -> None:
     assert (await own.update("increase", **increase))["operation"] == first["operation"]
     assert (await own.status()).authorized == "100.00"
     assert await own.posts() == ["PA"]
+
+
+async def test_the_same_request_id_is_one_while_a_lost_runs_capture_is_under_way(
+    quick: Engine,
+) -> None:
+    """The first was sent when its run was lost, and the next run learns what became of it."""
+    own = await PreAuth.opened(quick)
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    await quick.sandbox.arm("timeout_after_booking", match=match, delay_s=1)
+    capture: Json = {"requested_by": "ana", "amount": eur("25.00"), "request_id": "C-1"}
+    await own.case.start_update("capture", capture, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    await own.until_posted("CP")
+    await own.case.terminate()
+    reference = merchant_transaction_id(business_key("preauthorization", own.id, Purpose.CAPTURE))
+    slow = {"merchant_transaction_id": reference, "query": True}
+    await quick.sandbox.arm("hang", match=slow, delay_s=0.7)
+    await own.signal("booking", gateway_id=fresh_id(), payment_type="CP", occurred_at=_now())
+    answer = await own.update("capture", **capture)
+    assert (answer["operation"]["state"], answer["operation"]["amount"]) == ("settled", "25.00")
+    assert await own.update("capture", **capture) == answer
+    assert await own.book() == ["PA", "CP"]
+    await own.reverse()
+    assert (await own.result()).captured == "25.00"
+    own.verify()
+
+
+# What would authorize it anew, and cannot be sent
+
+_ANEW: Json = {
+    "on_expiry": "reauthorize",
+    "registration_id": REGISTRATION,
+    "capture_when": ["fraud_cleared"],
+}
+
+
+def _reference(payment_id: str) -> str:
+    """Of what authorizes it anew."""
+    return merchant_transaction_id(business_key("preauthorization", payment_id, Purpose.AUTHORIZE))
+
+
+async def _tries_anew(engine: Engine) -> PreAuth:
+    """So near its end that the policy acts at once, and the gateway takes nothing."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "92.00", "EUR", "PA")
+    match = {"merchant_transaction_id": _reference(payment)}
+    await engine.sandbox.arm("result_code", match=match, code="900.100.301", times=None)
+    own = PreAuth(engine, payment, payment)
+    await own.start(PreAuth.request(payment, hours=3, **_ANEW))
+    async with asyncio.timeout(60):
+        while not await engine.sandbox.requests(_reference(payment)):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+    return own
+
+
+async def _held_anew(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> PreAuth:
+    """It waits for the gateway, which is back by now."""
+    monkeypatch.setattr("activities.operation._BACKOFF_S", (0.01,))
+    own = await _tries_anew(engine)
+    await own.until(lambda it: "gateway_unreachable" in it.attention)
+    await engine.sandbox.disarm()
+    return own
+
+
+async def _booked_anew(own: PreAuth) -> int:
+    entries = await own.engine.sandbox.book()
+    return sum(it["merchant_transaction_id"] == _reference(own.id) for it in entries)
+
+
+async def test_it_is_not_authorized_anew_once_it_is_captured(
+    quick: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended while the new authorization waited: word of it later must not send that."""
+    own = await _held_anew(quick, monkeypatch)
+    assert (await own.capture())["waiting"] == "gateway_unreachable"
+    assert not await own.pass_time(hours=1)
+    assert (await own.result()).state == "captured"
+    await own.met("fraud_cleared")
+    summary = await own.result()
+    assert (summary.state, summary.reauthorized_as) == ("captured", None)
+    assert (await own.book(), await _booked_anew(own)) == (["PA", "CP"], 0)
+    own.verify()
+
+
+async def test_it_is_not_authorized_anew_once_its_capture_is_owed(
+    quick: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The conditions are met while the gateway is still being tried."""
+    monkeypatch.setattr("activities.operation._BACKOFF_S", (2.0,))
+    own = await _tries_anew(quick)
+    await own.met("fraud_cleared")
+    await own.until(lambda it: "gateway_unreachable" in it.attention)
+    await quick.sandbox.disarm()
+    assert not await own.pass_time(hours=1)
+    assert (await own.result()).state == "captured"
+    assert (await own.book(), await _booked_anew(own)) == (["PA", "CP"], 0)
+    own.verify()
+
+
+async def test_it_is_authorized_anew_by_a_new_run_while_that_is_owed(
+    quick: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await _held_anew(quick, monkeypatch)
+    await own.case.terminate()
+    await own.signal("booking", gateway_id=fresh_id(), payment_type="CP", occurred_at=_now())
+    assert (await own.result()).state == "reversed"
+    assert (await own.book(), await _booked_anew(own)) == (["PA", "RV"], 1)
+    own.verify()
