@@ -98,7 +98,9 @@ class ReconciliationActivities:
                 shown=lookup.entries,
                 differences=(*strange, *differences.for_a_person(known, found)),
                 adoptable=differences.adoptable(known, found),
-                untold=bool(untold(known)) or any(_undoable(found, lookup.entries, payment)),
+                # A dispute may explain by now what it did not when the entry was taken over.
+                untold=bool(untold(known) or (found.unexplained and known.disputes))
+                or any(_undoable(found, lookup.entries, payment)),
                 amiss=await asyncio.to_thread(self._known.amiss, payment.root_id),
             )
 
@@ -195,7 +197,7 @@ class ReconciliationActivities:
                 )
         for match in found.named:
             self._known.name(match.operation.key, match.entry.gateway_id)
-        if not found.new:
+        if not found.new and not found.unexplained:
             return
         doubted = {match.entry.gateway_id for match in found.altered}
         entries = [entry for entry in adopt.shown if entry.gateway_id not in doubted]

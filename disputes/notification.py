@@ -9,7 +9,7 @@ from typing import Final
 
 from disputes.decode import json_of
 from disputes.fields import Durable, GatewayId, Label, Moment
-from disputes.vocabulary import OperationState, PaymentType
+from disputes.vocabulary import OperationState, PaymentType, Stage
 
 #: Start of the key of an entry that the gateway booked by itself.
 _ADOPTED: Final = "gateway:"
@@ -93,6 +93,7 @@ class Suspect(Durable):
     arn: str | None = None
     amount_minor: int = 0
     currency: str = ""
+    stage: Stage = Stage.CHARGEBACK
     final: bool = False
     booked: bool = False
 
@@ -194,12 +195,16 @@ def _owner(entry: NotifiedEntry, operation: KnownAs) -> Route | None:
 
 
 def _explained_by(entry: NotifiedEntry, suspects: tuple[Suspect, ...]) -> str | None:
-    """The dispute whose notice names the chargeback, else the one of that payment and amount."""
+    """The dispute whose notice names the chargeback, else the one of that payment and amount.
+
+    An alert or inquiry has none: the chargeback that follows may get an id of its own.
+    """
     named = [it for it in suspects if it.gateway_reference == entry.gateway_id]
     alike = [
         it
         for it in suspects
         if it.gateway_reference is None
+        and it.stage.takes_money
         and not it.booked
         and (it.amount_minor, it.currency) == (entry.amount_minor, entry.currency)
         and (it.payment_id == entry.referenced_id or (it.arn is not None and it.arn == entry.arn))

@@ -16,7 +16,7 @@ from disputes.notification import Arrival, Bearings, KnownAs, Notification, Noti
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id, operations_of
 from disputes.store.tables import CaseRow, NotificationRow, OperationRow, PaymentFileRow, UtcMoment
-from disputes.vocabulary import Finality, OperationState, PaymentType
+from disputes.vocabulary import Finality, OperationState, PaymentType, Stage
 
 #: What the workflow ids of pre-authorizations begin with.
 _PREAUTHORIZATION: Final = "preauthorization"
@@ -240,6 +240,7 @@ def _suspect(session: Session, row: CaseRow) -> Suspect:
         arn=row.arn,
         amount_minor=row.amount_minor,
         currency=row.currency,
+        stage=Stage(row.stage),
         final=row.finality == Finality.FINAL,
         booked=booked,
     )

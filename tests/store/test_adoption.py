@@ -2,10 +2,18 @@
 
 import pytest
 
+from disputes.chain import next_plan
 from disputes.events import PaymentKnown
 from disputes.ledger import Account
 from disputes.operations import GatewayEntry
-from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
+from disputes.vocabulary import (
+    NetworkEventKind,
+    OperationState,
+    Outcome,
+    PaymentType,
+    Purpose,
+    Stage,
+)
 from tests.store.scene import START, Dispute, Scene, entry, new_id
 
 
@@ -273,4 +281,20 @@ def test_a_reversed_authorization_is_open_no_more(scene: Scene) -> None:
     reversed_ = entry(PaymentType.RV, None, authorized.gateway_id)
     scene.dispute("D-1", [authorized, reversed_, captured], 9200)
     assert scene.position(Account.MEMO_AUTH) == 0
+    assert scene.ledger.verify() == []
+
+
+def test_a_chargeback_of_an_inquiry_is_its_own_only_once_it_escalates(scene: Scene) -> None:
+    """And then in the amount that the bank took, which need not be the inquiry's."""
+    inquiry = Dispute(scene, "D-1", [entry(PaymentType.DB, 9200)])
+    inquiry.open(9200, stage=Stage.INQUIRY)
+    chargeback = entry(PaymentType.CB, 9000, inquiry.payment_id)
+    assert scene.book.adopt_entry("D-1", chargeback, START) is None
+    assert _with(inquiry, chargeback).ask().booked == ()
+    inquiry.reported(NetworkEventKind.ESCALATED, 9000)
+    (booked,) = inquiry.ask().booked
+    assert (booked.purpose, booked.gateway_id) == (Purpose.BOOK, chargeback.gateway_id)
+    inquiry.record(PaymentKnown(payment=inquiry.ask()))
+    assert next_plan(inquiry.case) is None
+    assert scene.readings() == {"acquirer": 2, "disputed": 90, "in_hand": -13}
     assert scene.ledger.verify() == []

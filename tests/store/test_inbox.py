@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, permutations
 
 import pytest
 from alembic import command
@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from disputes.decode import canonical_of, sha256
+from disputes.events import OperationReported
 from disputes.notification import (
     Arrival,
     Bearings,
@@ -25,6 +26,7 @@ from disputes.notification import (
     placeholder_id,
     route,
 )
+from disputes.operations import GatewayEntry
 from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
 from disputes.store.database import connected, make_engine
 from disputes.store.engine import Store, open_store
@@ -36,9 +38,9 @@ from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.tables import CaseRow
-from disputes.vocabulary import OperationState, PaymentType, Purpose
+from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose, Stage
 from tests.store.payments import Payments
-from tests.store.scene import Scene, entry, new_id, notice
+from tests.store.scene import Dispute, Scene, entry, new_id, notice
 from tests.support.plans import own_plan
 
 _numbers = count()
@@ -153,6 +155,10 @@ def test_what_is_parked_comes_back_after_its_pause(store: Store) -> None:
         ({"amount_minor": None}, {}, False),
         ({}, {"gateway_reference": "f" * 32}, False),
         ({}, {"booked": True}, False),
+        ({}, {"stage": "alert"}, False),
+        ({}, {"stage": "inquiry"}, False),
+        ({}, {"stage": "arbitration"}, True),
+        ({}, {"stage": "inquiry", "gateway_reference": "c" * 32}, True),
         ({"referenced_id": "e" * 32}, {}, False),
         ({"referenced_id": None}, {}, False),
         ({"referenced_id": None, "arn": "7" * 23}, {"arn": "7" * 23}, True),
@@ -286,6 +292,41 @@ def test_the_books_know_whose_an_entry_is(scene: Scene) -> None:
     assert _whom(scene, refund) == TellDisputes(("D-1",))
     capture = _cb(new_id(), payment_type=PaymentType.CP)
     assert isinstance(_whom(scene, capture), Nobody)
+
+
+def _told(scene: Scene, dispute: Dispute, shown: GatewayEntry) -> None:
+    """The webhook of an entry, as often as it is looked at: a case that is told takes it over."""
+    way = _whom(scene, _cb(dispute.payment_id, gateway_id=shown.gateway_id))
+    if way == TellDisputes((dispute.case_id,)):
+        taken = scene.book.adopt_entry(dispute.case_id, shown, dispute.now)
+        if taken is not None:
+            dispute.record(OperationReported(operation=taken))
+
+
+@pytest.mark.parametrize("stage", [Stage.ALERT, Stage.INQUIRY])
+@pytest.mark.parametrize("order", list(permutations(("early", "webhook", "notice"))))
+def test_the_chargeback_after_an_alert_is_its_own_disputes_in_any_order(
+    scene: Scene, order: tuple[str, ...], stage: Stage
+) -> None:
+    """It came with an id of its own; taken for the alert's, what is won would not come back."""
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    early, dispute = Dispute(scene, "D-1", [payment]), Dispute(scene, "D-2", [payment])
+    for place, step in enumerate(order):
+        if step == "webhook":
+            early.entries = dispute.entries = [payment, chargeback]
+        elif step == "early":
+            early.open(92_00, stage=stage)
+        else:
+            dispute.open(92_00)
+        if "webhook" in order[: place + 1]:
+            _told(scene, early, chargeback)
+            _told(scene, dispute, chargeback)
+    dispute.ruled(Outcome.MERCHANT_WON)
+    assert dispute.send().purpose is Purpose.REINSTATE
+    assert scene.reads.operations(dispute_id="D-1") == ()
+    assert scene.readings() == {"acquirer": 92, "in_hand": 77}
+    assert scene.ledger.verify() == []
 
 
 def test_a_payments_own_operation_in_doubt_leads_to_its_own_workflow(scene: Scene) -> None:
