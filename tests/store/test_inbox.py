@@ -12,6 +12,7 @@ from sqlalchemy import text
 from disputes.decode import canonical_of, sha256
 from disputes.events import OperationReported
 from disputes.notification import (
+    TOLD,
     Arrival,
     Bearings,
     Known,
@@ -176,6 +177,36 @@ def test_a_chargeback_belongs_to_who_names_it_or_has_its_payment_and_amount(
     found = route(chargeback, Bearings(suspects=(suspect,)))
     wanted = TellDisputes(("D-1",)) if expected else Wait("no case explains it", orphan=True)
     assert found == wanted
+
+
+def test_a_case_is_told_of_a_chargeback_once_and_another_when_it_took_another(
+    scene: Scene,
+) -> None:
+    """Two disputes for one amount on one payment: what the first leaves is the second's."""
+    payment = entry(PaymentType.DB, 92_00)
+    first, second = (scene.dispute(name, [payment], 30_00) for name in ("D-1", "D-2"))
+    booked = [entry(PaymentType.CB, 30_00, payment.gateway_id) for _ in range(2)]
+    inbox = Inbox(scene.store)
+    for shown in booked:
+        _keep(inbox, _cb(payment.gateway_id, gateway_id=shown.gateway_id, amount_minor=30_00))
+
+    def look() -> dict[str, Route]:
+        looked = {}
+        for due in inbox.claim_due(10, LEASE):
+            way = route(due.entry, due.bearings)
+            told = way.dispute_ids[0] if isinstance(way, TellDisputes) else None
+            inbox.again(due, timedelta(), reason=TOLD, case_id=told or due.bearings.told)
+            looked[due.entry.gateway_id] = way
+        return looked
+
+    taken, left = (shown.gateway_id for shown in booked)
+    assert look() == dict.fromkeys((taken, left), TellDisputes(("D-1",)))
+    assert look() == dict.fromkeys((taken, left), Wait(TOLD, orphan=True, told="D-1"))
+    for shown in booked:
+        scene.book.adopt_entry("D-1", shown, first.now)
+    assert look() == {taken: Known("D-1"), left: TellDisputes(("D-2",))}
+    scene.book.adopt_entry("D-2", booked[1], second.now)
+    assert look() == {taken: Known("D-1"), left: Known("D-2")}
 
 
 def test_a_lonely_chargeback_is_listed_once_and_moves_nothing(store: Store) -> None:
