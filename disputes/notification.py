@@ -103,12 +103,13 @@ class Suspect(Durable):
 class Bearings(Durable):
     """What our books know around an entry.
 
-    ``parent_dispute``: of the entry that it references; ``watched``: the workflow that watches over
-    the pre-authorization that it references; ``told``: the case that was told of this chargeback
-    when nobody had it.
+    ``parent_known``, ``parent_dispute``: of the entry that it references; ``watched``: the workflow
+    that watches over the pre-authorization that it references; ``told``: the case that was told of
+    this chargeback when nobody had it.
     """
 
     operation: KnownAs | None = None
+    parent_known: bool = False
     parent_dispute: str | None = None
     watched: str | None = None
     told: str | None = None
@@ -173,7 +174,7 @@ def route(entry: NotifiedEntry, known: Bearings) -> Route:
         case PaymentType.CB:
             return _explained(entry, known)
         case PaymentType.CR:
-            parent = known.parent_dispute
+            parent = known.parent_dispute or _named_by_arn(entry, known)
             return TellDisputes((parent,)) if parent else Wait("it reverses nobody's chargeback")
         case PaymentType.RF:
             concerned = _refunded(entry, known)
@@ -229,6 +230,17 @@ def _explained_by(entry: NotifiedEntry, suspects: tuple[Suspect, ...]) -> str | 
         and (it.payment_id == entry.referenced_id or (it.arn is not None and it.arn == entry.arn))
     ]
     return next((it.dispute_id for it in (*named, *alike)), None)
+
+
+def _named_by_arn(entry: NotifiedEntry, known: Bearings) -> str | None:
+    """The one dispute to ask about a reversal of what our books do not know.
+
+    What they know without a dispute is waited for: its case is the reversal's too.
+    """
+    if known.parent_known or entry.arn is None:
+        return None
+    named = [it for it in known.suspects if it.arn == entry.arn and it.stage.takes_money]
+    return named[0].dispute_id if len(named) == 1 else None
 
 
 def _refunded(entry: NotifiedEntry, known: Bearings) -> tuple[str, ...]:

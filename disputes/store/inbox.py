@@ -196,6 +196,7 @@ def _bearings(session: Session, entry: NotifiedEntry, told: str | None) -> Beari
     parent = by_gateway_id(session, entry.referenced_id)
     return Bearings(
         operation=_known_as(session, entry),
+        parent_known=parent is not None,
         parent_dispute=parent.dispute_id if parent else None,
         watched=_watched(session, entry.referenced_id),
         told=told,

@@ -194,6 +194,18 @@ async def test_two_chargebacks_of_strangers_are_two_placeholders(
     await until(lambda: sorted(_listed(alone)) == sorted(map(placeholder_id, ids)))
 
 
+async def test_a_reversal_that_names_nothing_but_its_arn_is_looked_up_by_its_case(
+    alone: Engine, door: Door
+) -> None:
+    dispute = await Dispute.booked(alone, arn="7" * 23)
+    await dispute.gateway_books("CR", str((await dispute.book())[-1]["id"]), 92_00)
+    reversal = (await dispute.book())[-1] | {"referenced_id": None}
+    details = {"AcquirerReferenceNumber": "7" * 23}
+    await door.notify(notification(reversal, resultDetails=details))
+    assert (await door.until(InboxState.DELIVERED)).case_id == dispute.id
+    await dispute.until(booked_out="0.00")
+
+
 async def test_a_chargeback_that_the_case_it_names_does_not_take_is_listed(
     alone: Engine, hasty_door: Door
 ) -> None:

@@ -179,6 +179,28 @@ def test_a_chargeback_belongs_to_who_names_it_or_has_its_payment_and_amount(
     assert found == wanted
 
 
+@pytest.mark.parametrize(
+    ("known", "others", "expected"),
+    [
+        ({}, [], True),
+        ({"parent_known": True}, [], False),
+        ({}, [{"stage": "alert"}], True),
+        ({}, [{}], False),
+        ({}, [{"arn": "8" * 23}], True),
+    ],
+)
+def test_a_reversal_of_what_nobody_knows_belongs_to_the_one_case_of_its_arn(
+    known: dict[str, object], others: list[dict[str, object]], *, expected: bool
+) -> None:
+    base = {"dispute_id": "D-1", "payment_id": "d" * 32, "arn": "7" * 23, "booked": True}
+    suspects = [base, *(base | {"dispute_id": "D-2"} | other for other in others)]
+    reversal = _cb("d" * 32, payment_type=PaymentType.CR, referenced_id=None, arn="7" * 23)
+    found = route(reversal, Bearings.model_validate({"suspects": suspects} | known))
+    assert found == (
+        TellDisputes(("D-1",)) if expected else Wait("it reverses nobody's chargeback")
+    )
+
+
 def test_a_case_is_told_of_a_chargeback_once_and_another_when_it_took_another(
     scene: Scene,
 ) -> None:
