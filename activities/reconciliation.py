@@ -98,8 +98,13 @@ class ReconciliationActivities:
                 shown=lookup.entries,
                 differences=(*strange, *differences.for_a_person(known, found)),
                 adoptable=differences.adoptable(known, found),
-                untold=bool(untold(known) or await self._unaware(known))
-                or any(_undoable(found, lookup.entries, payment)),
+                untold=bool(
+                    untold(known)
+                    # A dispute may explain by now what it did not when the entry was taken over.
+                    or (found.unexplained and known.disputes)
+                    or await self._unaware(known)
+                    or any(_undoable(found, lookup.entries, payment))
+                ),
                 amiss=await asyncio.to_thread(self._known.amiss, payment.root_id),
             )
 
@@ -201,7 +206,7 @@ class ReconciliationActivities:
                 )
         for match in found.named:
             self._known.name(match.operation.key, match.entry.gateway_id)
-        if not found.new:
+        if not found.new and not found.unexplained:
             return
         doubted = {match.entry.gateway_id for match in found.altered}
         entries = [entry for entry in adopt.shown if entry.gateway_id not in doubted]

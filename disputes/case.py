@@ -152,7 +152,7 @@ class Case:
     @property
     def money_moved(self) -> bool:
         """Whether the stage is one in which the bank has taken money."""
-        return self.stage.rank >= Stage.CHARGEBACK.rank
+        return self.stage.takes_money
 
     @property
     def loss_minor(self) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 from disputes.decode import json_of
 from disputes.fields import Durable, GatewayId, Label, Moment
-from disputes.vocabulary import OperationState, PaymentType
+from disputes.vocabulary import OperationState, PaymentType, Stage
 
 #: Start of the key of an entry that the gateway booked by itself.
 _ADOPTED: Final = "gateway:"
@@ -19,6 +19,8 @@ PLACEHOLDER: Final = "gw-"
 _OWN_WORKFLOWS: Final = ("preauthorization", "refund", "payout", "rebill")
 #: What a dispute can be told of by ``booking``.
 _TOLD: Final = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
+#: Why a chargeback waits of which a case was told: that case may not take it.
+TOLD: Final = "its case was told, and has not taken it yet"
 _UNDER_WAY: Final = (OperationState.INTENDED, OperationState.SENT)
 
 
@@ -93,6 +95,7 @@ class Suspect(Durable):
     arn: str | None = None
     amount_minor: int = 0
     currency: str = ""
+    stage: Stage = Stage.CHARGEBACK
     final: bool = False
     booked: bool = False
 
@@ -100,13 +103,16 @@ class Suspect(Durable):
 class Bearings(Durable):
     """What our books know around an entry.
 
-    ``parent_dispute``: of the entry that it references; ``watched``: the workflow that watches over
-    the pre-authorization that it references.
+    ``parent_known``, ``parent_dispute``: of the entry that it references; ``watched``: the workflow
+    that watches over the pre-authorization that it references; ``told``: the case that was told of
+    this chargeback when nobody had it.
     """
 
     operation: KnownAs | None = None
+    parent_known: bool = False
     parent_dispute: str | None = None
     watched: str | None = None
+    told: str | None = None
     suspects: tuple[Suspect, ...] = ()
 
 
@@ -133,10 +139,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nobody can be told yet; ``orphan``: a chargeback that no case explains."""
+    """Nobody can be told yet; ``orphan``: a chargeback that no case explains, or has taken.
+
+    ``told``: the case that was told of it.
+    """
 
     reason: str
     orphan: bool = False
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +167,14 @@ def placeholder_id(gateway_id: str) -> str:
 def route(entry: NotifiedEntry, known: Bearings) -> Route:
     """Whom an entry concerns: the owner of the operation that it is, else the dispute it fits."""
     if known.operation is not None:
-        owner = _owner(entry, known.operation)
+        owner = _owner(entry, known.operation, known.told)
         if owner is not None:
             return owner
     match entry.payment_type:
         case PaymentType.CB:
-            ours = _explained_by(entry, known.suspects)
-            return TellDisputes((ours,)) if ours else Wait("no case explains it", orphan=True)
+            return _explained(entry, known)
         case PaymentType.CR:
-            parent = known.parent_dispute
+            parent = known.parent_dispute or _named_by_arn(entry, known)
             return TellDisputes((parent,)) if parent else Wait("it reverses nobody's chargeback")
         case PaymentType.RF:
             concerned = _refunded(entry, known)
@@ -176,13 +185,25 @@ def route(entry: NotifiedEntry, known: Bearings) -> Route:
             return Nobody("no operation of ours")
 
 
-def _owner(entry: NotifiedEntry, operation: KnownAs) -> Route | None:
-    """The way to an operation's owner; ``None`` for an entry that has none."""
+def _explained(entry: NotifiedEntry, known: Bearings) -> Route:
+    """The way to the case that explains a chargeback, once: it asks the gateway until it knows."""
+    ours = _explained_by(entry, known.suspects)
+    if ours is None:
+        return Wait("no case explains it", orphan=True)
+    return Wait(TOLD, orphan=True, told=ours) if ours == known.told else TellDisputes((ours,))
+
+
+def _owner(entry: NotifiedEntry, operation: KnownAs, told: str | None) -> Route | None:
+    """The way to an operation's owner; ``None`` for an entry that has none.
+
+    ``told``: a case that was told of the entry. Whoever took it since knows it.
+    """
     if operation.state in _UNDER_WAY:
         return Wait("the call is under way: who sent it asks")
     if operation.key.startswith(_ADOPTED):
-        owned = operation.dispute_id is not None and entry.payment_type in _TOLD
-        return TellDisputes((operation.dispute_id or "",)) if owned else None
+        if operation.dispute_id is None or entry.payment_type not in _TOLD:
+            return None
+        return Known(operation.dispute_id) if told else TellDisputes((operation.dispute_id,))
     if operation.state is OperationState.SETTLED and operation.gateway_id == entry.gateway_id:
         return Known(operation.dispute_id)
     owner, owner_id = operation.key.split(":")[:2]
@@ -194,17 +215,32 @@ def _owner(entry: NotifiedEntry, operation: KnownAs) -> Route | None:
 
 
 def _explained_by(entry: NotifiedEntry, suspects: tuple[Suspect, ...]) -> str | None:
-    """The dispute whose notice names the chargeback, else the one of that payment and amount."""
+    """The dispute whose notice names the chargeback, else the one of that payment and amount.
+
+    An alert or inquiry has none: the chargeback that follows may get an id of its own.
+    """
     named = [it for it in suspects if it.gateway_reference == entry.gateway_id]
     alike = [
         it
         for it in suspects
         if it.gateway_reference is None
+        and it.stage.takes_money
         and not it.booked
         and (it.amount_minor, it.currency) == (entry.amount_minor, entry.currency)
         and (it.payment_id == entry.referenced_id or (it.arn is not None and it.arn == entry.arn))
     ]
     return next((it.dispute_id for it in (*named, *alike)), None)
+
+
+def _named_by_arn(entry: NotifiedEntry, known: Bearings) -> str | None:
+    """The one dispute to ask about a reversal of what our books do not know.
+
+    What they know without a dispute is waited for: its case is the reversal's too.
+    """
+    if known.parent_known or entry.arn is None:
+        return None
+    named = [it for it in known.suspects if it.arn == entry.arn and it.stage.takes_money]
+    return named[0].dispute_id if len(named) == 1 else None
 
 
 def _refunded(entry: NotifiedEntry, known: Bearings) -> tuple[str, ...]:

@@ -30,6 +30,11 @@ class Stage(StrEnum):
         """Place in the escalation, for ordering facts of one moment."""
         return list(Stage).index(self)
 
+    @property
+    def takes_money(self) -> bool:
+        """Whether it is one in which the bank has taken money."""
+        return self.rank >= Stage.CHARGEBACK.rank
+
 
 class Status(StrEnum):
     """Where the merchant's side of the case stands (lifecycle, Axes)."""

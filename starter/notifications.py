@@ -13,6 +13,7 @@ from typing import Final
 from disputes.errors import Unreachable
 from disputes.messages import Booking
 from disputes.notification import (
+    TOLD,
     Known,
     Nobody,
     TellDisputes,
@@ -108,7 +109,7 @@ class Deliveries:
                 booking = Booking.model_validate(due.entry.booking(due.received_at))
                 for dispute_id in dispute_ids:
                     await self._desk.fact(dispute_id, "booking", booking)
-                await self._end(due, InboxState.DELIVERED, case_id=dispute_ids[0])
+                await self._told(due, dispute_ids[0])
             case TellWorkflow(workflow_id):
                 told = EntryTold.model_validate(due.entry.booking(due.received_at))
                 async with translated():
@@ -118,9 +119,18 @@ class Deliveries:
                 await self._end(due, InboxState.DELIVERED, reason="known", case_id=dispute_id)
             case Nobody(reason):
                 await self._end(due, InboxState.IGNORED, reason=reason)
-            case Wait(reason, orphan):
-                case_id = await self._listed(due) if orphan else None
-                await self._again(due, reason, case_id)
+            case Wait(reason, orphan, told):
+                listed = await self._listed(due) if orphan else None
+                await self._again(due, reason, told or listed)
+
+    async def _told(self, due: Due, case_id: str) -> None:
+        """It is delivered; a chargeback only when a case has it, for this one may take another."""
+        operation = due.bearings.operation
+        owned = operation is not None and operation.dispute_id is not None
+        if due.entry.payment_type is PaymentType.CB and not owned:
+            await self._again(due, TOLD, case_id)
+        else:
+            await self._end(due, InboxState.DELIVERED, case_id=case_id)
 
     async def _listed(self, due: Due) -> str | None:
         """The placeholder of a chargeback that has waited for its case long enough."""

@@ -238,12 +238,24 @@ def _owner(taking: _Taking, row: OperationRow) -> tuple[str | None, str | None]:
         return None, None
     if row.referenced_id != notice.payment_id:
         return None, None
-    amount = notice.settled_amount or notice.amount
-    alike = (row.amount_minor, row.currency) == (amount.minor, amount.currency)
     named = taking.gateway_reference in taking.entries
-    ours = row.gateway_id == taking.gateway_reference if named else alike
+    ours = row.gateway_id == taking.gateway_reference if named else _alike(session, notice, row)
     taken = any(op.purpose == Purpose.BOOK for op in _settled(session, notice.dispute_id))
     return (notice.dispute_id, Purpose.BOOK.value) if ours and not taken else (None, None)
+
+
+def _alike(session: Session, notice: DisputeNotice, row: OperationRow) -> bool:
+    """Whether a chargeback may be the dispute's although its notice does not name it.
+
+    Never an alert's or inquiry's: it may be another dispute's, and what is taken is never given
+    back. One that escalates asks the gateway again.
+    """
+    amount = notice.settled_amount or notice.amount
+    stage, minor = notice.stage, amount.minor
+    case = told_case(session, notice.dispute_id)
+    if case.notice is not None:
+        stage, minor = case.stage, case.disputed_minor
+    return stage.takes_money and (row.amount_minor, row.currency) == (minor, amount.currency)
 
 
 def _settled(session: Session, dispute_id: str) -> list[OperationRow]:

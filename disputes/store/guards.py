@@ -14,7 +14,7 @@ from disputes.errors import NotSupported
 from disputes.operations import Plan, owner_of
 from disputes.store import payment_guards
 from disputes.store.engine import insert_once
-from disputes.store.positions import moved
+from disputes.store.positions import moved, unexplained_chargeback
 from disputes.store.postings import makes_entry, root_of
 from disputes.store.records import CHAIN, by_gateway_id
 from disputes.store.tables import OperationRow, PaymentRow
@@ -165,6 +165,8 @@ def _rebill(case: Case, payment: PaymentRow, plan: Plan) -> str | None:
 
 def _refund(session: Session, payment: PaymentRow, plan: Plan, now: datetime) -> str | None:
     """As every refund; a case has no caller to refuse, so its operation ends with the reason."""
+    if unexplained_chargeback(session, payment.payment_id):
+        return "the gateway has booked a chargeback: wait for the bank's word on it, then ask again"
     try:
         return payment_guards.refusal(session, payment, plan, now)
     except NotSupported as lacking:

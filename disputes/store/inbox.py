@@ -12,11 +12,19 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from disputes.decode import canonical
 from disputes.fields import Durable, Moment
-from disputes.notification import Arrival, Bearings, KnownAs, Notification, NotifiedEntry, Suspect
+from disputes.notification import (
+    TOLD,
+    Arrival,
+    Bearings,
+    KnownAs,
+    Notification,
+    NotifiedEntry,
+    Suspect,
+)
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id, operations_of
 from disputes.store.tables import CaseRow, NotificationRow, OperationRow, PaymentFileRow, UtcMoment
-from disputes.vocabulary import Finality, OperationState, PaymentType
+from disputes.vocabulary import Finality, OperationState, PaymentType, Stage
 
 #: What the workflow ids of pre-authorizations begin with.
 _PREAUTHORIZATION: Final = "preauthorization"
@@ -173,7 +181,9 @@ def _claimed(session: Session, row: NotificationRow, now: datetime) -> Due:
     entry = Notification.model_validate_json(row.body).entry
     if entry is None:
         raise RuntimeError("a notification without an entry is never due")
-    return Due(row.sha256, row.attempts, row.received_at, now, entry, _bearings(session, entry))
+    told = row.case_id if row.reason == TOLD else None
+    known = _bearings(session, entry, told)
+    return Due(row.sha256, row.attempts, row.received_at, now, entry, known)
 
 
 def _line(row: NotificationRow) -> InboxLine:
@@ -181,13 +191,15 @@ def _line(row: NotificationRow) -> InboxLine:
     return InboxLine.model_validate(known)
 
 
-def _bearings(session: Session, entry: NotifiedEntry) -> Bearings:
+def _bearings(session: Session, entry: NotifiedEntry, told: str | None) -> Bearings:
     """What the books know around an entry."""
     parent = by_gateway_id(session, entry.referenced_id)
     return Bearings(
         operation=_known_as(session, entry),
+        parent_known=parent is not None,
         parent_dispute=parent.dispute_id if parent else None,
         watched=_watched(session, entry.referenced_id),
+        told=told,
         suspects=tuple(_suspect(session, row) for row in _cases(session, entry)),
     )
 
@@ -240,6 +252,7 @@ def _suspect(session: Session, row: CaseRow) -> Suspect:
         arn=row.arn,
         amount_minor=row.amount_minor,
         currency=row.currency,
+        stage=Stage(row.stage),
         final=row.finality == Finality.FINAL,
         booked=booked,
     )

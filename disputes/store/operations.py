@@ -22,6 +22,7 @@ from disputes.store.guards import (
 from disputes.store.lapses import settle_lapse
 from disputes.store.payment_guards import whole
 from disputes.store.placeholders import end_placeholder
+from disputes.store.positions import unexplained_chargeback
 from disputes.store.postings import post_operation
 from disputes.store.projection import append, load_case, lock_case, project
 from disputes.store.records import (
@@ -263,7 +264,8 @@ def _owed_no_more(session: Session, plan: Plan) -> bool:
     """Whether a refund of a case must not be sent again; every other operation can be undone."""
     if plan.dispute_id is None or not refund_of_case(plan):
         return False
-    return superseded(load_case(session, plan.dispute_id), plan)
+    charged_back = unexplained_chargeback(session, plan.payment_id)
+    return charged_back or superseded(load_case(session, plan.dispute_id), plan)
 
 
 def _yields(now: OperationState, to: OperationState) -> bool:

@@ -78,6 +78,23 @@ def charged_back(session: Session, entry_id: str) -> bool:
     return moved(session, entry_id, PaymentType.CB) > 0
 
 
+def unexplained_chargeback(session: Session, entry_id: str) -> bool:
+    """Whether the gateway has booked a chargeback on an entry that no dispute owns yet.
+
+    An alert's or inquiry's own may be among them: the bank has not said so.
+    """
+    nobodys = select(OperationRow).where(
+        OperationRow.referenced_id == entry_id,
+        OperationRow.payment_type == PaymentType.CB,
+        OperationRow.state == OperationState.SETTLED,
+        col(OperationRow.dispute_id).is_(None),
+    )
+    return any(
+        moved(session, row.gateway_id or "", PaymentType.CR) < row.amount_minor
+        for row in session.exec(nobodys)
+    )
+
+
 def disputes_open(session: Session, entry_id: str, but: str | None) -> bool:
     """Whether a case other than ``but`` on an entry is undecided: it holds the money."""
     return any(case_id != but for case_id in open_cases(session, entry_id))

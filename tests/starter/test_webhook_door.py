@@ -19,7 +19,7 @@ from disputes.errors import Conflict
 from disputes.events import Booked, CaseEvent
 from disputes.gateway.webhooks import MAX_BODY_BYTES
 from disputes.notice import DisputeNotice
-from disputes.notification import placeholder_id
+from disputes.notification import TOLD, placeholder_id
 from disputes.store.inbox import InboxState
 from disputes.store.listing import CaseFilter
 from disputes.store.reads import Reads
@@ -214,6 +214,39 @@ async def test_two_chargebacks_of_strangers_are_two_placeholders(
         stranger = {"id": gateway_id, "payment_type": "CB", "referenced_id": "e" * 32}
         await hasty_door.notify(notification(stranger))
     await until(lambda: sorted(_listed(alone)) == sorted(map(placeholder_id, ids)))
+
+
+async def test_a_reversal_that_names_nothing_but_its_arn_is_looked_up_by_its_case(
+    alone: Engine, door: Door
+) -> None:
+    dispute = await Dispute.booked(alone, arn="7" * 23)
+    await dispute.gateway_books("CR", str((await dispute.book())[-1]["id"]), 92_00)
+    reversal = (await dispute.book())[-1] | {"referenced_id": None}
+    details = {"AcquirerReferenceNumber": "7" * 23}
+    await door.notify(notification(reversal, resultDetails=details))
+    assert (await door.until(InboxState.DELIVERED)).case_id == dispute.id
+    await dispute.until(booked_out="0.00")
+
+
+async def test_a_chargeback_that_the_case_it_names_does_not_take_is_listed(
+    alone: Engine, hasty_door: Door
+) -> None:
+    """The notice names it, but is about another payment: told is not taken."""
+    other = Dispute(alone, await alone.notice())
+    told = await _charged_back(other)
+    chargeback = told["payload"]["id"]
+    dispute = await Dispute.booked(alone, gateway_reference=chargeback)
+    await hasty_door.notify(told)
+    alias = placeholder_id(chargeback)
+    await until(lambda: sorted(_listed(alone)) == sorted([dispute.id, alias]))
+    await until(lambda: "booked" in {event.body.kind for event in _events(alone, dispute)})
+    [line] = hasty_door.inbox.lines(InboxState.PARKED)
+    assert (line.reason, line.case_id) == (TOLD, dispute.id)
+    assert (await _what(dispute)).count("booked") == 1
+    await alone.open(other.notice)
+    await other.until(booked_out="92.00")
+    assert (await hasty_door.until(InboxState.DELIVERED)).case_id == other.id
+    await until(lambda: sorted(_listed(alone)) == sorted([dispute.id, other.id]))
 
 
 # Operations in doubt

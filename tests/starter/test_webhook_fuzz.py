@@ -210,6 +210,7 @@ _bearings = st.builds(
     Bearings,
     operation=st.none() | _known,
     parent_dispute=st.none() | st.just("D-1"),
+    told=st.none() | st.sampled_from(["D-1", "D-2"]),
     suspects=st.lists(_suspect, max_size=3).map(tuple),
 )
 

@@ -243,10 +243,11 @@ class Dispute:
         """The bank takes back what it had reinstated."""
         self.reported(NetworkEventKind.SECOND_CHARGEBACK)
 
-    def reported(self, kind: NetworkEventKind) -> None:
-        """The network does something."""
-        name = f"N-{len(self.events)}"
-        self.record(Reported(event=NetworkEvent(event_id=name, kind=kind, occurred_at=self.now)))
+    def reported(self, kind: NetworkEventKind, minor: int | None = None) -> None:
+        """The network does something; ``minor``: the amount that it names."""
+        name, amount = f"N-{len(self.events)}", Money.of(minor, "EUR") if minor else None
+        news = NetworkEvent(event_id=name, kind=kind, occurred_at=self.now, amount=amount)
+        self.record(Reported(event=news))
 
     def rebill(self, minor: int) -> None:
         """An approved rebill."""

@@ -2,12 +2,20 @@
 
 import pytest
 
+from disputes.chain import next_plan
 from disputes.events import PaymentKnown
 from disputes.ledger import Account
 from disputes.operations import GatewayEntry
 from disputes.store.payment_register import SqlPaymentRegister
 from disputes.store.records import by_gateway_id
-from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose
+from disputes.vocabulary import (
+    NetworkEventKind,
+    OperationState,
+    Outcome,
+    PaymentType,
+    Purpose,
+    Stage,
+)
 from tests.store.payments import Payments
 from tests.store.scene import START, Dispute, Scene, entry, new_id
 from tests.support.plans import own_plan
@@ -324,4 +332,20 @@ def test_a_strangers_entry_of_the_same_amount_is_never_ours(
         row = by_gateway_id(session, stranger.gateway_id)
     assert row is not None
     assert (row.merchant_id, row.owner) == ("M-2", None)
+    assert scene.ledger.verify() == []
+
+
+def test_a_chargeback_of_an_inquiry_is_its_own_only_once_it_escalates(scene: Scene) -> None:
+    """And then in the amount that the bank took, which need not be the inquiry's."""
+    inquiry = Dispute(scene, "D-1", [entry(PaymentType.DB, 9200)])
+    inquiry.open(9200, stage=Stage.INQUIRY)
+    chargeback = entry(PaymentType.CB, 9000, inquiry.payment_id)
+    assert scene.book.adopt_entry("D-1", chargeback, START) is None
+    assert _with(inquiry, chargeback).ask().booked == ()
+    inquiry.reported(NetworkEventKind.ESCALATED, 9000)
+    (booked,) = inquiry.ask().booked
+    assert (booked.purpose, booked.gateway_id) == (Purpose.BOOK, chargeback.gateway_id)
+    inquiry.record(PaymentKnown(payment=inquiry.ask()))
+    assert next_plan(inquiry.case) is None
+    assert scene.readings() == {"acquirer": 2, "disputed": 90, "in_hand": -13}
     assert scene.ledger.verify() == []

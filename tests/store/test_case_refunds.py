@@ -4,6 +4,7 @@ import pytest
 
 from disputes.chain import next_plan
 from disputes.events import PaymentKnown
+from disputes.terms import Capabilities
 from disputes.vocabulary import (
     NetworkEventKind,
     OperationState,
@@ -74,17 +75,26 @@ def test_a_refund_is_not_intended_once_the_chargeback_is_known(scene: Scene) -> 
     assert scene.ledger.verify() == []
 
 
-def test_a_chargeback_that_the_gateway_shows_keeps_the_refund_back(scene: Scene) -> None:
-    """Of 92.00 a part is disputed, so that money would be left for a refund."""
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_chargeback_that_the_gateway_shows_keeps_the_refund_back(
+    scene: Scene, *, sent: bool
+) -> None:
+    """Whosever it is. Of 92.00 a part is disputed, so that money would be left for a refund."""
     dispute = _inquiry(scene, minor=3000)
     dispute.refund(3000)
-    plan = dispute.plan
-    booked = entry(PaymentType.CB, 3000, dispute.payment_id)
-    dispute.entries = [*dispute.entries, booked]
-    dispute.ask()
-    record = scene.book.intend(plan, ())
-    assert record.superseded
-    assert [operation.gateway_id for operation in record.superseded_by] == [booked.gateway_id]
+    able = {"capabilities": Capabilities(refund_after_chargeback=True)}
+    plan = dispute.plan.model_copy(update=able)
+    attempts = scene.book.intend(plan, ()).attempts if sent else 0
+    if sent:
+        scene.book.mark_sent(plan.key, attempts=attempts)
+    dispute.entries = [*dispute.entries, entry(PaymentType.CB, 3000, dispute.payment_id)]
+    assert dispute.ask().booked == ()
+    if sent:
+        assert scene.book.note_absent(plan.key).superseded
+    else:
+        refused = scene.book.intend(plan, ()).operation
+        assert refused.state is OperationState.REFUSED
+        assert "the gateway has booked a chargeback" in (refused.reason or "")
 
 
 def test_a_refund_that_was_sent_is_owed_no_more_when_the_chargeback_came(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
+from itertools import count, permutations
 
 import pytest
 from alembic import command
@@ -12,7 +12,9 @@ from sqlalchemy import text
 
 from disputes.decode import canonical_of, sha256
 from disputes.errors import Conflict
+from disputes.events import OperationReported
 from disputes.notification import (
+    TOLD,
     Arrival,
     Bearings,
     Known,
@@ -27,6 +29,7 @@ from disputes.notification import (
     placeholder_id,
     route,
 )
+from disputes.operations import GatewayEntry
 from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
 from disputes.store.database import connected, make_engine
 from disputes.store.engine import Store, open_store
@@ -39,9 +42,9 @@ from disputes.store.reconciliation import SqlReconciliationBook
 from disputes.store.register import SqlRegister
 from disputes.store.tables import CaseRow
 from disputes.terms import Capabilities
-from disputes.vocabulary import OperationState, PaymentType, Purpose
+from disputes.vocabulary import OperationState, Outcome, PaymentType, Purpose, Stage
 from tests.store.payments import Payments
-from tests.store.scene import Scene, entry, new_id, notice
+from tests.store.scene import Dispute, Scene, entry, new_id, notice
 from tests.support.plans import own_plan
 
 _numbers = count()
@@ -157,6 +160,10 @@ def test_what_is_parked_comes_back_after_its_pause(store: Store) -> None:
         ({"amount_minor": None}, {}, False),
         ({}, {"gateway_reference": "f" * 32}, False),
         ({}, {"booked": True}, False),
+        ({}, {"stage": "alert"}, False),
+        ({}, {"stage": "inquiry"}, False),
+        ({}, {"stage": "arbitration"}, True),
+        ({}, {"stage": "inquiry", "gateway_reference": "c" * 32}, True),
         ({"referenced_id": "e" * 32}, {}, False),
         ({"referenced_id": None}, {}, False),
         ({"referenced_id": None, "arn": "7" * 23}, {"arn": "7" * 23}, True),
@@ -174,6 +181,58 @@ def test_a_chargeback_belongs_to_who_names_it_or_has_its_payment_and_amount(
     found = route(chargeback, Bearings(suspects=(suspect,)))
     wanted = TellDisputes(("D-1",)) if expected else Wait("no case explains it", orphan=True)
     assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("known", "others", "expected"),
+    [
+        ({}, [], True),
+        ({"parent_known": True}, [], False),
+        ({}, [{"stage": "alert"}], True),
+        ({}, [{}], False),
+        ({}, [{"arn": "8" * 23}], True),
+    ],
+)
+def test_a_reversal_of_what_nobody_knows_belongs_to_the_one_case_of_its_arn(
+    known: dict[str, object], others: list[dict[str, object]], *, expected: bool
+) -> None:
+    base = {"dispute_id": "D-1", "payment_id": "d" * 32, "arn": "7" * 23, "booked": True}
+    suspects = [base, *(base | {"dispute_id": "D-2"} | other for other in others)]
+    reversal = _cb("d" * 32, payment_type=PaymentType.CR, referenced_id=None, arn="7" * 23)
+    found = route(reversal, Bearings.model_validate({"suspects": suspects} | known))
+    assert found == (
+        TellDisputes(("D-1",)) if expected else Wait("it reverses nobody's chargeback")
+    )
+
+
+def test_a_case_is_told_of_a_chargeback_once_and_another_when_it_took_another(
+    scene: Scene,
+) -> None:
+    """Two disputes for one amount on one payment: what the first leaves is the second's."""
+    payment = entry(PaymentType.DB, 92_00)
+    first, second = (scene.dispute(name, [payment], 30_00) for name in ("D-1", "D-2"))
+    booked = [entry(PaymentType.CB, 30_00, payment.gateway_id) for _ in range(2)]
+    inbox = Inbox(scene.store)
+    for shown in booked:
+        _keep(inbox, _cb(payment.gateway_id, gateway_id=shown.gateway_id, amount_minor=30_00))
+
+    def look() -> dict[str, Route]:
+        looked = {}
+        for due in inbox.claim_due(10, LEASE):
+            way = route(due.entry, due.bearings)
+            told = way.dispute_ids[0] if isinstance(way, TellDisputes) else None
+            inbox.again(due, timedelta(), reason=TOLD, case_id=told or due.bearings.told)
+            looked[due.entry.gateway_id] = way
+        return looked
+
+    taken, left = (shown.gateway_id for shown in booked)
+    assert look() == dict.fromkeys((taken, left), TellDisputes(("D-1",)))
+    assert look() == dict.fromkeys((taken, left), Wait(TOLD, orphan=True, told="D-1"))
+    for shown in booked:
+        scene.book.adopt_entry("D-1", shown, first.now)
+    assert look() == {taken: Known("D-1"), left: TellDisputes(("D-2",))}
+    scene.book.adopt_entry("D-2", booked[1], second.now)
+    assert look() == {taken: Known("D-1"), left: Known("D-2")}
 
 
 def test_a_lonely_chargeback_is_listed_once_and_moves_nothing(store: Store) -> None:
@@ -349,6 +408,41 @@ def test_the_books_know_whose_an_entry_is(scene: Scene) -> None:
     assert _whom(scene, refund) == TellDisputes(("D-1",))
     capture = _cb(new_id(), payment_type=PaymentType.CP)
     assert isinstance(_whom(scene, capture), Nobody)
+
+
+def _told(scene: Scene, dispute: Dispute, shown: GatewayEntry) -> None:
+    """The webhook of an entry, as often as it is looked at: a case that is told takes it over."""
+    way = _whom(scene, _cb(dispute.payment_id, gateway_id=shown.gateway_id))
+    if way == TellDisputes((dispute.case_id,)):
+        taken = scene.book.adopt_entry(dispute.case_id, shown, dispute.now)
+        if taken is not None:
+            dispute.record(OperationReported(operation=taken))
+
+
+@pytest.mark.parametrize("stage", [Stage.ALERT, Stage.INQUIRY])
+@pytest.mark.parametrize("order", list(permutations(("early", "webhook", "notice"))))
+def test_the_chargeback_after_an_alert_is_its_own_disputes_in_any_order(
+    scene: Scene, order: tuple[str, ...], stage: Stage
+) -> None:
+    """It came with an id of its own; taken for the alert's, what is won would not come back."""
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    early, dispute = Dispute(scene, "D-1", [payment]), Dispute(scene, "D-2", [payment])
+    for place, step in enumerate(order):
+        if step == "webhook":
+            early.entries = dispute.entries = [payment, chargeback]
+        elif step == "early":
+            early.open(92_00, stage=stage)
+        else:
+            dispute.open(92_00)
+        if "webhook" in order[: place + 1]:
+            _told(scene, early, chargeback)
+            _told(scene, dispute, chargeback)
+    dispute.ruled(Outcome.MERCHANT_WON)
+    assert dispute.send().purpose is Purpose.REINSTATE
+    assert scene.reads.operations(dispute_id="D-1") == ()
+    assert scene.readings() == {"acquirer": 92, "in_hand": 77}
+    assert scene.ledger.verify() == []
 
 
 def test_a_payments_own_operation_in_doubt_leads_to_its_own_workflow(scene: Scene) -> None:

@@ -90,6 +90,21 @@ async def test_a_refund_behind_our_back_is_told_to_the_case(quick: Engine) -> No
     await inquiry.until(lambda status: "double_loss" in status.attention)
 
 
+async def test_a_chargeback_seen_at_an_inquiry_is_its_own_once_the_bank_says_so(
+    quick: Engine,
+) -> None:
+    """A ruling is the first word of it; nothing else makes the case ask the gateway again."""
+    inquiry = await Dispute.opened(quick, stage="inquiry")
+    await until(lambda: bool(_known(inquiry)))
+    await inquiry.gateway_books("CB", inquiry.payment, 92_00)
+    assert (await reconcile(quick, inquiry.payment)).flagged == 1
+    await inquiry.rule("merchant_won", stage="chargeback")
+    await inquiry.until(status="won", booked_out="0.00")
+    assert (await reconcile(quick, inquiry.payment)).flagged == 0
+    await inquiry.money_is(acquirer=92_00)
+    assert await inquiry.booked_types() == ["DB", "CB", "CR"]
+
+
 async def test_a_payment_without_a_dispute_is_taken_over_too(quick: Engine) -> None:
     """Its refund goes on the books; a chargeback does, and asks for the notice that explains it."""
     payment_id = str((await quick.notice())["payment_id"])
