@@ -5,10 +5,11 @@ Half are disputes, half pre-authorizations. All sizes are reached on one stack, 
 
 import argparse
 import asyncio
+import math
 import os
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from bench.environment import bench_environment
 from bench.open_cases import Opener
@@ -28,14 +29,19 @@ class Growing:
 
     Attributes:
         measured: every size so far.
+        end: the moment at which no more are opened (monotonic seconds).
     """
 
-    def __init__(self, stack: Stack, store: Store, at_once: int) -> None:
+    def __init__(self, stack: Stack, store: Store, asked: argparse.Namespace) -> None:
         self.measured: list[Size] = []
         self._stack = stack
         self._store = store
         self._gateway = stack.endpoints.gateway or ""
-        self._opener = Opener(stack, store, at_once)
+        self.end = monotonic() + asked.minutes * 60
+        self._opener = Opener(stack, store, asked.concurrency, self.end)
+        # The timers' cases are opened when the time is over, too.
+        self._timers = Opener(stack, store, asked.concurrency)
+        self._helpers: int = asked.helpers
         self._open_ids: list[str] = []
         #: cases that were opened for the timers alone, and have ended
         self._ended = 0
@@ -51,13 +57,14 @@ class Growing:
         missing = cases - len(self._open_ids)
         note(f"{cases:,} open cases: {missing:,} to open (load {os.getloadavg()[0]:.1f})")
         seconds, spent = await self._open(missing)
+        missing -= cases - len(self._open_ids)
         await at_rest(self._stack)
         idle, now = await idle_share(self._stack), held(self._stack)
         # What took an hour to open is told before anything that follows can fail.
         note(f"  opened in {seconds:.0f} s; processor seconds {spent}; {now}; idle {idle}")
         await self._new_worker()
         cold, warm = await ask(self._stack.client, self._open_ids)
-        late = await lateness(self._opener, self._store, self._gateway)
+        late = await lateness(self._timers, self._store, self._gateway)
         self.measured.append(
             Size(
                 open=len(self._open_ids),
@@ -79,10 +86,15 @@ class Growing:
         """Open so many cases; gives the seconds, and the processor seconds by process."""
         starts = mixed(count)
         await book(self._gateway, starts)
+        helpers = [await self._stack.start_worker() for _ in range(self._helpers)]
         before, started = cpu(self._stack), perf_counter()
         self._open_ids += await self._opener.open(starts)
         seconds = perf_counter() - started
-        return seconds, {name: now - before[name] for name, now in cpu(self._stack).items()}
+        spent = {name: now - before[name] for name, now in cpu(self._stack).items()}
+        for helper in helpers:
+            await helper.stop()
+            self._stack.workers.remove(helper)
+        return seconds, spent
 
     async def _new_worker(self) -> None:
         """Replace the worker: the next has no case in its cache."""
@@ -98,17 +110,24 @@ def _arguments() -> argparse.Namespace:
         default=[1_000, 10_000, 50_000],
         help="numbers of open cases, with commas (default 1000,10000,50000)",
     )
+    parser.add_argument(
+        "--helpers", type=int, default=0, help="workers that help to open, and end then (default 0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="then what is open is measured"
+    )
     parser.add_argument("--concurrency", type=int, default=32, help="at once (default 32)")
     return parser.parse_args()
 
 
 async def _measure(asked: argparse.Namespace, stack: Stack) -> None:
     store = open_store(stack.settings.database_url)
-    growing = Growing(stack, store, asked.concurrency)
+    growing = Growing(stack, store, asked)
     try:
         empty = await growing.empty()
         for cases in asked.sizes:
-            await growing.to(cases, empty)
+            if monotonic() < growing.end:
+                await growing.to(cases, empty)
     finally:
         # What was measured before it was broken off is worth hours.
         if growing.measured:

@@ -1,8 +1,10 @@
 """Opens cases and waits until each of them has nothing left to do but wait."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from sqlmodel import Session, col, select
 
@@ -31,14 +33,15 @@ _TOLD_EVERY = 1000
 
 
 class Opener:
-    """Opens cases on one stack, so many at once."""
+    """Opens cases on one stack, so many at once, until the moment ``end`` (monotonic seconds)."""
 
-    def __init__(self, stack: Stack, store: Store, at_once: int) -> None:
+    def __init__(self, stack: Stack, store: Store, at_once: int, end: float = math.inf) -> None:
         self._client = stack.client
         self._queue = stack.settings.task_queue
         self._desk = DisputeDesk(stack.client, SqlRegister(store), self._queue)
         self._store = store
         self._at_once = at_once
+        self._end = end
         self._awaited: dict[str, asyncio.Event] = {}
 
     async def open(self, starts: Sequence[Start]) -> list[str]:
@@ -46,6 +49,8 @@ class Opener:
         opened: list[str] = []
 
         async def one(start: Start) -> None:
+            if monotonic() > self._end:
+                return
             opened.append(await self._open(start))
             if len(opened) % _TOLD_EVERY == 0:
                 note(f"  {len(opened):,} of {len(starts):,} wait")

@@ -46,10 +46,14 @@ class Held:
 
 
 def cpu(stack: Stack) -> dict[str, float]:
-    """Processor seconds so far, by process; ``client`` is this one."""
+    """Processor seconds so far, by process, of all workers together; ``client`` is this one."""
     server = next(child for child in stack.children if child.name == "temporal")
-    pids = {"server": server.pid, "worker": stack.workers[-1].pid, "client": os.getpid()}
-    return {name: cpu_seconds(pid) for name, pid in pids.items()}
+    workers = [child for child in stack.workers if child.process.returncode is None]
+    return {
+        "server": cpu_seconds(server.pid),
+        "worker": sum(cpu_seconds(child.pid) for child in workers),
+        "client": cpu_seconds(os.getpid()),
+    }
 
 
 async def at_rest(stack: Stack) -> None:
