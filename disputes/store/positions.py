@@ -6,7 +6,7 @@ What may be booked yet counts as booked: these sums decide how much more may mov
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, literal
+from sqlalchemy import ColumnElement, exists, literal
 from sqlmodel import Session, col, func, or_, select
 
 from disputes.ledger import Levels
@@ -123,12 +123,12 @@ def cases_since(session: Session, entry_id: str, since: datetime) -> tuple[str, 
     What is final as it comes (a direct debit's return) or is settled at once has been decided
     before the money that went back meanwhile is booked.
     """
-    came = select(Claim.workflow_id).where(Claim.claimed_at >= since)
     workflow_id = literal(DISPUTE) + col(CaseRow.case_id)
+    came = exists().where(col(Claim.workflow_id) == workflow_id, col(Claim.claimed_at) >= since)
     cases = select(CaseRow.case_id).where(
         CaseRow.payment_id == entry_id,
         CaseRow.sequence > 0,
-        or_(CaseRow.finality == Finality.OPEN.value, workflow_id.in_(came)),
+        or_(CaseRow.finality == Finality.OPEN.value, came),
     )
     return tuple(session.exec(cases.order_by(CaseRow.case_id)))
 
