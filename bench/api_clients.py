@@ -32,35 +32,26 @@ class Clients:
         self._pause_s = pause_s
 
     async def ask(self, paths: Iterator[str], requests: int) -> tuple[float, list[float]]:
-        """Answers per second, and the seconds of each, shortest first.
-
-        The first question of each client comes on top and is not counted: the API connects to its
-        database in them.
-        """
+        """Answers per second, and the seconds of each, shortest first."""
         took: list[float] = []
         left = iter(range(requests))
-        ready = asyncio.Barrier(self._clients + 1)
+        begun = perf_counter()
         async with asyncio.TaskGroup() as group:
             for number in range(self._clients):
                 address = self._addresses[number % len(self._addresses)]
-                group.create_task(self._one(address, paths, ready, left, took))
-            await ready.wait()
-            begun = perf_counter()
+                group.create_task(self._one(address, paths, left, took))
         return len(took) / (perf_counter() - begun), sorted(took)
 
     async def _one(
         self,
         address: SplitResult,
         paths: Iterator[str],
-        ready: asyncio.Barrier,
         left: Iterator[int],
         took: list[float],
     ) -> None:
         reader, writer = await asyncio.open_connection(
             address.hostname, address.port, limit=_PAGE_BYTES
         )
-        await self._answer(next(paths), reader, writer)
-        await ready.wait()
         for _ in left:
             if self._pause_s:
                 await asyncio.sleep(random.uniform(0, 2 * self._pause_s))  # noqa: S311 - no secret
