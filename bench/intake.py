@@ -114,9 +114,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=1000, help="in each round (default 1000)")
     parser.add_argument("--rounds", type=int, default=3, help="of each side (default 3)")
     parser.add_argument("--megabytes", type=int, default=100, help="of the large feed")
-    parser.add_argument(
-        "--mixed", type=int, default=5000, help="lines of the feed with 40 %% repeats"
-    )
+    parser.add_argument("--mixed", type=int, default=5000, help="lines of the feed with repeats")
+    parser.add_argument("--repeats", type=int, default=40, help="of them, in percent (default 40)")
     return parser.parse_args()
 
 
@@ -186,13 +185,13 @@ def _write(feed: Path, size: int) -> None:
             out.write(block)
 
 
-def write_mixed(feed: Path, lines: int) -> None:
-    """A feed of so many lines; two of five repeat one that came before, however long ago."""
+def write_mixed(feed: Path, lines: int, percent: int = 40) -> None:
+    """A feed of so many lines; ``percent`` of them repeat one before, however long ago."""
     chance = random.Random(1)  # noqa: S311 - the same feed each time
     new = 0
     with feed.open("w") as out:
-        for number in range(lines):
-            repeats = number % 5 in {2, 4}
+        for _ in range(lines):
+            repeats = new > 0 and chance.randrange(100) < percent
             which = chance.randrange(new) if repeats else new
             new += not repeats
             out.write(f"{_line(_notice(which, 'mixed'))}\n")
@@ -218,10 +217,11 @@ async def _measure(asked: argparse.Namespace, folder: Path, server: TemporalServ
         peak, seconds = await _peak(env, feed)
         rows.append((f"peak MB, feed of {megabytes} MB ({seconds:.0f} s)", f"{peak:.0f}"))
     feed = folder / "mixed.jsonl"
-    await asyncio.to_thread(write_mixed, feed, asked.mixed)
+    await asyncio.to_thread(write_mixed, feed, asked.mixed, asked.repeats)
     peak, seconds = await _peak(env, feed)
     rate = f"{asked.mixed / seconds:.0f}"
-    rows.append((f"lines/s, {asked.mixed:,} with 40 % repeats (peak {peak:.0f} MB)", rate))
+    what = f"lines/s, {asked.mixed:,} with {asked.repeats} % repeats (peak {peak:.0f} MB)"
+    rows.append((what, rate))
     out = console()
     out.print(f"Machine: {machine()}; everything runs on it.\n")
     out.print(table("The intake, on SQLite", ("", ">"), rows))
