@@ -108,8 +108,8 @@ def _taker(opened: Office) -> Intake:
 
 
 async def _watch(folder: Path, how: How, *, as_json: bool) -> None:
-    note(f"watching {folder} until Ctrl-C")
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
+    note(f"watching {folder} until Ctrl-C")
     async with office() as opened:
         taker = _taker(opened)
         async with aclosing(watch(taker, folder, how)) as feeds:
@@ -123,7 +123,8 @@ async def _watch(folder: Path, how: How, *, as_json: bool) -> None:
 
 
 def _interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+    # Not by a SIGINT: what a script starts in the background ignores that.
+    raise KeyboardInterrupt
 
 
 @contextmanager

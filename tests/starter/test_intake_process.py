@@ -235,6 +235,29 @@ async def test_a_watched_folder_is_emptied_whenever_its_watcher_was_killed(
     assert set(left) == {taking, done, failed}
 
 
+async def test_a_watcher_in_the_background_of_a_script_ends_when_it_is_told_to(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """There it ignores the signal of Ctrl-C."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'trap "" INT; exec "$@"', "sh"),
+        *(sys.executable, "-c", _RUN, "intake", "--watch", str(tmp_path)),
+        env=engine.env,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert b"watching" in await process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(60):
+            await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+            await process.communicate()
+    assert process.returncode == 130
+
+
 async def test_who_looks_at_a_terminal_sees_how_far_the_feed_is(
     engine: Engine, tmp_path: Path
 ) -> None:
