@@ -150,14 +150,9 @@ def _add(route: _Route) -> None:
         request: Request, key: Analyst, dispute_id: Identifier, idempotency: IdempotencyKey = None
     ) -> Response:
         given = signed(await read_object(request), key, route.signed_by)
-        content = message(route.model, given)
-        asked = Command(request, key, idempotency, content)
-        if route.made and given.get(route.made[0]) is None:
-            field, prefix = route.made
-            made = {name: value for name, value in given.items() if name != field}
-            own = asked.own_id(prefix)
-            content = message(route.model, made, **({field: own} if own else {}))
-            asked = Command(request, key, idempotency, content)
+        asked = Command(request, key, idempotency, message(route.model, given))
+        if route.made:
+            asked = asked.naming(*route.made)
         return await give(asked, dispute_id, route.name)
 
     router.post(

@@ -78,6 +78,14 @@ class Command:
         known_by = self._known_by()
         return known_by and f"{prefix}-{known_by}"
 
+    def naming(self, field: str, prefix: str) -> "Command":
+        """The same with an ``own_id`` in ``field``, where the caller names none."""
+        own = self.own_id(prefix)
+        if own is None or getattr(self.content, field) is not None:
+            return self
+        content = self.content.model_copy(update={field: own})
+        return Command(self.request, self.key, self.idempotency_key, content)
+
     def _known_by(self, *parts: str) -> str | None:
         if self.idempotency_key is None:
             return None

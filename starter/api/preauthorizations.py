@@ -162,11 +162,9 @@ def _add(route: _Route) -> None:
     ) -> Response:
         given = signed(await read_object(request), key, "requested_by")
         asked = Command(request, key, idempotency, message(route.model, given))
-        own = asked.own_id("K")
-        if own and "request_id" in route.model.model_fields and given.get("request_id") is None:
+        if "request_id" in route.model.model_fields:
             # Temporal forgets an update's id when a long story goes on in a new run.
-            content = message(route.model, {**given, "request_id": own})
-            asked = Command(request, key, idempotency, content)
+            asked = asked.naming("request_id", "K")
         return await own_payments.give(asked, _KIND, payment_id, route.name)
 
     router.post(

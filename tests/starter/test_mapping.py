@@ -21,7 +21,7 @@ from starter.mapping import SHIPPED, load_mapping, read_row
 from starter.progress import FeedReport
 from starter.report import Report, is_outdated, lines_of
 from tests.support.desk import desk_of, intake_of
-from tests.support.engine import Engine
+from tests.support.engine import Engine, Json
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ADYEN = {
@@ -222,16 +222,23 @@ async def _take(
     return await take_file(intake or intake_of(engine), feed, datetime.now(UTC), how)
 
 
+def _adyen(notice: Json) -> dict[str, str]:
+    """A row about the payment and the dispute of a notice."""
+    return {
+        **ADYEN,
+        "Merchant Reference": notice["payment_id"],
+        "Dispute Amount": "92.00",
+        "Dispute PSP Reference": notice["dispute_id"],
+    }
+
+
 async def test_a_report_opens_a_case_and_later_ones_tell_it_what_changed(
     engine: Engine, tmp_path: Path
 ) -> None:
     notice = await engine.notice()
     now = datetime.now(UTC)
     first = {
-        **ADYEN,
-        "Merchant Reference": notice["payment_id"],
-        "Dispute Amount": "92.00",
-        "Dispute PSP Reference": notice["dispute_id"],
+        **_adyen(notice),
         "Record Date": (now - timedelta(hours=3)).isoformat(),
         "Dispute Date": (now - timedelta(hours=3)).isoformat(),
         "Dispute End Date": (now + timedelta(days=20)).isoformat(),
@@ -261,10 +268,7 @@ async def test_a_dispute_first_seen_as_a_second_chargeback_is_lost_in_its_second
     notice = await engine.notice()
     now = datetime.now(UTC)
     row = {
-        **ADYEN,
-        "Merchant Reference": notice["payment_id"],
-        "Dispute Amount": "92.00",
-        "Dispute PSP Reference": notice["dispute_id"],
+        **_adyen(notice),
         "Record Type": "SecondChargeback",
         "Record Date": (now - timedelta(hours=1)).isoformat(),
         "Dispute Date": (now - timedelta(days=40)).isoformat(),
@@ -287,12 +291,7 @@ async def test_what_an_intake_left_behind_is_delivered_by_the_next(
 ) -> None:
     """Killed between keeping a change and delivering it."""
     notice = await engine.notice()
-    row = {
-        **ADYEN,
-        "Merchant Reference": notice["payment_id"],
-        "Dispute Amount": "92.00",
-        "Dispute PSP Reference": notice["dispute_id"],
-    }
+    row = _adyen(notice)
     report = _report("adyen", **row)
     lines = lines_of(report, None, 0, NOW)
     book = IntakeBook(engine.store)
@@ -300,7 +299,7 @@ async def test_what_an_intake_left_behind_is_delivered_by_the_next(
     assert book.reports.change("adyen", report.dispute_id, state, lines, 0)
     assert not book.reports.change("adyen", report.dispute_id, state, lines, 0)
     assert (await _take(engine, tmp_path, row)).accepted == 1
-    assert (await desk_of(engine).status(report.dispute_id)).disputed == "92.00"
+    await engine.until(engine.handle(report.dispute_id), lambda it: it.disputed == "92.00")
     last = book.reports.last("adyen", report.dispute_id)
     assert last is not None
     assert last.pending_json is None
