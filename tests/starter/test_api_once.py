@@ -130,6 +130,25 @@ async def test_what_a_running_payment_refused_may_be_right_later(
     assert done[0].json()["operation"]["amount"] == "100.00"
 
 
+async def test_a_capture_counts_once_for_its_key_whatever_temporal_has_forgotten(
+    replicas: tuple[Api, Api], engine: Engine
+) -> None:
+    """Another attempt has another id for Temporal; the authorization knows the key's own."""
+    payment_id = fresh_id()
+    await engine.sandbox.payment(payment_id, "92.00", "EUR", "PA")
+    ann, once = await replicas[0].as_("ann"), {"Idempotency-Key": payment_id}
+    await ann.post("/v1/preauthorizations", json=PreAuth.request(payment_id))
+    path, part = f"/v1/preauthorizations/{payment_id}/capture", {"amount": eur("30.00")}
+    first = await ann.post(path, json=part, headers=once)
+    with engine.store.write() as session:
+        forget = "UPDATE api_request SET status = NULL, body = '' WHERE idempotency_key = :key"
+        session.connection().execute(text(forget), {"key": payment_id})
+    again = await ann.post(path, json=part, headers=once)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["operation"] == first.json()["operation"]
+    assert [it["payment_type"] for it in await engine.sandbox.book(payment_id)] == ["PA", "CP"]
+
+
 async def test_an_answer_that_was_lost_is_found_by_asking_again(
     replicas: tuple[Api, Api], engine: Engine
 ) -> None:
