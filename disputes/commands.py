@@ -120,8 +120,8 @@ def _withdraw_evidence(case: Case, command: messages.WithdrawEvidence) -> tuple[
     return (EvidenceWithdrawn(withdrawal=command),)
 
 
-def packet_sha256(case: Case, narrative: str | None) -> str:
-    """Hash of what is sent: the evidence in order of its ids, and the narrative."""
+def packet_content(case: Case, narrative: str | None) -> str:
+    """What is sent, as canonical JSON: the evidence in order of its ids, and the narrative."""
     items = sorted(case.evidence, key=lambda item: item.evidence_id)
     content = {
         "dispute_id": case.case_id,
@@ -129,7 +129,7 @@ def packet_sha256(case: Case, narrative: str | None) -> str:
         "evidence": [item.model_dump(mode="json", exclude_none=True) for item in items],
         "narrative": narrative,
     }
-    return sha256(canonical(content))
+    return canonical(content)
 
 
 def _submit(case: Case, command: messages.SubmitRepresentment, now: datetime) -> tuple[Body, ...]:
@@ -156,7 +156,7 @@ def _submitted(case: Case, command: messages.SubmitRepresentment, now: datetime)
 def _packet(case: Case, command: messages.SubmitRepresentment) -> Submitted:
     return Submitted(
         submission=command,
-        packet_sha256=packet_sha256(case, command.narrative),
+        packet_sha256=sha256(packet_content(case, command.narrative)),
         stage=case.stage,
         cycle=case.cycle,
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import literal, tuple_
 from sqlmodel import bindparam, col, or_, select
 
+from disputes.case import Case
 from disputes.events import CaseEvent
 from disputes.fields import Durable, Moment
 from disputes.notice import DisputeNotice
@@ -12,7 +13,7 @@ from disputes.status import CaseStatus, TimelineEntry, timeline_of
 from disputes.store.engine import Store
 from disputes.store.listing import CaseFilter, CasePage, case_page
 from disputes.store.placeholders import meant
-from disputes.store.projection import load_case, stored_events
+from disputes.store.projection import load_case, stored_events, told_case
 from disputes.store.register import DISPUTE
 from disputes.store.tables import CaseRow, Claim, OperationRow, PaymentRow, UtcMoment
 from disputes.vocabulary import OperationState
@@ -85,6 +86,11 @@ class Reads:
         """A case's history, the ignored entries with the reason; empty for an unknown one."""
         with self._store.read() as session:
             return timeline_of(load_case(session, meant(session, case_id)))
+
+    def case(self, case_id: str) -> Case:
+        """The case as its workflow sees it; without events for one that has none stored (yet)."""
+        with self._store.read() as session:
+            return told_case(session, meant(session, case_id))
 
     def status_json(self, case_id: str) -> str | None:
         """The stored status of a case, as it is; ``None`` where there is none (yet)."""

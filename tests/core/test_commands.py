@@ -7,6 +7,7 @@ import pytest
 from disputes import commands
 from disputes.chain import next_plan
 from disputes.commands import decide
+from disputes.decode import sha256
 from disputes.errors import (
     Conflict,
     DeadlinePassed,
@@ -319,7 +320,7 @@ def test_a_submission_needs_approval_only_if_the_policy_asks() -> None:
 def test_an_approved_submission_sends_and_hashes_what_is_there_then() -> None:
     story = charged_back(submission_needs_approval=True).on(1).evidence()
     story.command("submit_representment", SUBMIT).evidence("other")
-    expected = commands.packet_sha256(story.case, SUBMIT.narrative)
+    expected = sha256(commands.packet_content(story.case, SUBMIT.narrative))
 
     story.command("approve", APPROVE)
 
