@@ -23,6 +23,8 @@ _NUMBERED: Final = (
 )
 #: A page takes a tenth of a second, a million letters about ten.
 _PATIENCE_S: Final = 60
+#: Of our environment: where Python and the fonts are.
+_NEEDED: Final = ("HOME", "PATH", "PYTHONPATH", "SYSTEMROOT")
 
 
 def pdf_of(packet: Packet) -> bytes:
@@ -46,7 +48,9 @@ def _set(packet: Packet, *, numbered: bool) -> bytes | None:
         "content": packet.content,
         "timestamp": int(at.timestamp()) if at else None,
     }
-    command = [sys.executable, "-m", "starter.packet_press"]
+    # Not from the folder we stand in (-P), and without our settings: they hold the gateway's token.
+    command = [sys.executable, "-P", "-m", "starter.packet_press"]
+    kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     # What the typesetter says of its end may hold the text: nobody reads it.
     try:
         done = subprocess.run(  # noqa: S603 - our own module
@@ -54,7 +58,7 @@ def _set(packet: Packet, *, numbered: bool) -> bytes | None:
             input=json.dumps(told).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "RUST_BACKTRACE": "0"},
+            env=kept,
             timeout=_PATIENCE_S,
             check=False,
         )
