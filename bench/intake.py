@@ -43,6 +43,8 @@ _PIECE = 128 * 1024
 _COMMAND = "from starter.cli import main; main()"
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _MEGABYTE = 1_000_000
+#: Exit codes of a feed that was taken to its end: of all its lines, or of those that are right.
+_ENDED = (0, 3)
 #: The same content in every round is what makes a repeat.
 _RECEIVED = datetime.now(UTC).isoformat()
 
@@ -164,6 +166,8 @@ async def _peak(env: dict[str, str], feed: Path) -> tuple[float, float]:
         if found := _PEAK.search(await asyncio.to_thread(_text, status)):
             peak = max(peak, int(found[1]))
         await asyncio.sleep(0.05)
+    if process.returncode not in _ENDED:
+        raise RuntimeError(f"the intake ended with {process.returncode}")
     return peak / 1000, perf_counter() - started
 
 
