@@ -1,11 +1,12 @@
 """Messages for merchants and shoppers, kept for whoever delivers them; adapter of ``Notices``."""
 
+from sqlalchemy import literal, tuple_
 from sqlmodel import col, select
 
 from disputes.errors import NotFound
 from disputes.notices import Notice
 from disputes.store.engine import Store, insert_once, wire_now
-from disputes.store.tables import NoticeRow
+from disputes.store.tables import NoticeRow, UtcMoment
 
 
 class SqlNotices:
@@ -38,7 +39,8 @@ class SqlNotices:
         Raises:
             NotFound: there is no message ``after`` which to go on.
         """
-        rows = select(NoticeRow).order_by(col(NoticeRow.told_at), col(NoticeRow.notice_id))
+        order = (col(NoticeRow.told_at), col(NoticeRow.notice_id))
+        rows = select(NoticeRow).order_by(*order)
         with self._store.read() as session:
             if audience is not None:
                 rows = rows.where(NoticeRow.audience == audience)
@@ -48,10 +50,7 @@ class SqlNotices:
                 last = session.get(NoticeRow, after)
                 if last is None or (merchants is not None and last.merchant_id not in merchants):
                     raise NotFound("there is no notice with the id to go on after")
-                later = col(NoticeRow.told_at) > last.told_at
-                same = (col(NoticeRow.told_at) == last.told_at) & (
-                    col(NoticeRow.notice_id) > last.notice_id
-                )
-                rows = rows.where(later | same)
+                place = tuple_(literal(last.told_at, UtcMoment()), literal(last.notice_id))
+                rows = rows.where(tuple_(*order) > place)
             found = session.exec(rows.limit(limit)).all()
         return [Notice.model_validate(row.model_dump()) for row in found]

@@ -12,6 +12,7 @@ class PaymentRow(SQLModel, table=True):
     """An entry (PA, CP, DB, RB, CD); its row is what operations on it are locked by."""
 
     __tablename__ = "payment"
+    __table_args__ = (Index("payment_by_root", "root_id"),)
 
     payment_id: str = Field(primary_key=True)
     root_id: str
@@ -34,10 +35,12 @@ class OperationRow(SQLModel, table=True):
 
     __tablename__ = "operation"
     __table_args__ = (
+        # With the state, though the id alone tells: SQLite takes all settled operations for as few
+        # as one payment's, and would go through them.
         Index("operation_by_payment", "payment_id", "state"),
-        Index("operation_by_dispute", "dispute_id"),
+        Index("operation_by_dispute", "dispute_id", "state", "intended_at"),
         Index("operation_by_merchant_transaction", "merchant_transaction_id"),
-        Index("operation_by_reference", "referenced_id"),
+        Index("operation_by_reference", "referenced_id", "state", "intended_at"),
         Index("operation_by_state", "state", "intended_at"),
         Index("operation_by_intention", "intended_at"),
         Index("operation_by_sending", "sent_at"),

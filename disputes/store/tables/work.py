@@ -58,7 +58,8 @@ class CaseRow(SQLModel, table=True):
             *("amount_minor", "charged_back_minor", "at_risk_minor", "give_back_due_minor"),
             *("written_off_minor", "recovered_minor"),
         ),
-        Index("case_by_payment", "payment_id"),
+        # With the finality, or SQLite goes through all that are open.
+        Index("case_by_payment", "payment_id", "finality"),
         Index("case_by_finality", "finality"),
         Index("case_by_gateway_reference", "gateway_reference"),
         Index("case_by_arn", "arn"),
