@@ -1,4 +1,4 @@
-"""The packet of a representment: what goes to the bank, and nothing that is only ours."""
+"""The packet of a representment: what goes to the bank."""
 
 from disputes.case import Case
 from disputes.commands import packet_content

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from disputes.store.database import make_engine
 from disputes.store.engine import Store, open_store
 from disputes.store.migrations import migrate
 from tests.store.scene import Scene
@@ -26,6 +28,12 @@ def postgres_template(postgres: Postgres) -> str:
     name = postgres.new_database()
     migrate(postgres.url(name))
     return name
+
+
+@pytest.fixture
+def empty_sqlite(sqlite_template: Path, tmp_path: Path) -> Engine:
+    """An empty SQLite database, for its plans."""
+    return make_engine(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'plans.sqlite3')}")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

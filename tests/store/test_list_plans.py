@@ -1,15 +1,13 @@
 """No list goes through all cases, nor sorts them: SQLite says how it would answer."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
 
-from disputes.store.database import make_engine
 from disputes.store.engine import Store
 from disputes.store.listing import CaseFilter, Place, case_page
-from disputes.store.migrations import migrate
+from tests.support.query_plans import steps
 
 _NOW = datetime(2026, 11, 2, tzinfo=UTC)
 _LISTS = {
@@ -29,42 +27,25 @@ _LISTS = {
 }
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    url = f"sqlite:///{tmp_path / 'plans.sqlite3'}"
-    migrate(url)
-    return make_engine(url)
+def _plans(empty_sqlite: Engine, wanted: CaseFilter) -> list[str]:
+    def ask(store: Store) -> None:
+        with store.read() as session:
+            case_page(session, wanted)
 
-
-def _plans(engine: Engine, wanted: CaseFilter) -> list[str]:
-    """How the database answers each question of a list, in its words."""
-    asked: list[tuple[str, tuple[object, ...]]] = []
-
-    def note(_c: object, _u: object, sql: str, values: tuple[object, ...], *_: object) -> None:
-        asked.append((sql, values))
-
-    event.listen(engine, "before_cursor_execute", note)
-    with Store(engine).read() as session:
-        case_page(session, wanted)
-    event.remove(engine, "before_cursor_execute", note)
-    with engine.connect() as connection:
-        return [step for question in asked for step in _steps(connection, *question)]
-
-
-def _steps(connection: Connection, statement: str, values: tuple[object, ...]) -> list[str]:
-    cursor = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-    return [row[3] for row in cursor]
+    return steps(empty_sqlite, ask)
 
 
 @pytest.mark.parametrize("wanted", _LISTS.values(), ids=_LISTS)
-def test_a_list_is_read_from_an_index_in_its_order(engine: Engine, wanted: CaseFilter) -> None:
-    plans = _plans(engine, wanted)
+def test_a_list_is_read_from_an_index_in_its_order(
+    empty_sqlite: Engine, wanted: CaseFilter
+) -> None:
+    plans = _plans(empty_sqlite, wanted)
     assert plans
     for step in plans:
         assert " USING INDEX case_by_" in step
 
 
-def test_a_search_looks_each_kind_up(engine: Engine) -> None:
-    plans = _plans(engine, CaseFilter(q="D-1"))
+def test_a_search_looks_each_kind_up(empty_sqlite: Engine) -> None:
+    plans = _plans(empty_sqlite, CaseFilter(q="D-1"))
     assert any("case_by_arn" in step for step in plans)
     assert not [step for step in plans if step.startswith("SCAN dispute_case")]

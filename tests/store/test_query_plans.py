@@ -7,17 +7,14 @@ is settled, or open, for as few as what one payment has.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from disputes.notices import Notice
 from disputes.store import guards, positions
-from disputes.store.database import make_engine
 from disputes.store.engine import Store
-from disputes.store.migrations import migrate
 from disputes.store.notices import SqlNotices
 from disputes.store.own_payment import own_payment
 from disputes.store.payment_register import SqlPaymentRegister
@@ -27,6 +24,7 @@ from disputes.store.records import operations_of
 from disputes.store.register import SqlRegister
 from disputes.store.tables import PaymentRow
 from disputes.vocabulary import PaymentType
+from tests.support.query_plans import steps
 
 ID = "8ac7a4a09136ba2801913734d9e253d8"
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -74,45 +72,23 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
 }
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    url = f"sqlite:///{tmp_path / 'plans.sqlite3'}"
-    migrate(url)
-    return make_engine(url)
-
-
-def _steps(engine: Engine, ask: Callable[[Store], object]) -> list[str]:
-    """How SQLite would answer each question that ``ask`` puts, in its words."""
-    asked: list[tuple[str, tuple[object, ...]]] = []
-
-    def note(_c: object, _u: object, sql: str, values: tuple[object, ...], *_: object) -> None:
-        asked.append((sql, values))
-
-    event.listen(engine, "before_cursor_execute", note)
-    ask(Store(engine))
-    event.remove(engine, "before_cursor_execute", note)
-    with engine.connect() as connection:
-        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", it) for sql, it in asked]
-        return [row[3] for plan in plans for row in plan]
-
-
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
 def test_what_one_payment_has_is_found_by_its_id(
-    engine: Engine, question: Callable[[Store], object]
+    empty_sqlite: Engine, question: Callable[[Store], object]
 ) -> None:
-    steps = _steps(engine, question)
-    assert steps
-    assert [step for step in steps if GOES_THROUGH.search(step)] == []
+    told = steps(empty_sqlite, question)
+    assert told
+    assert [step for step in told if GOES_THROUGH.search(step)] == []
 
 
-def test_notices_go_on_from_the_last_one_read(engine: Engine) -> None:
-    notices = SqlNotices(Store(engine))
-    told = Notice(
+def test_notices_go_on_from_the_last_one_read(empty_sqlite: Engine) -> None:
+    notices = SqlNotices(Store(empty_sqlite))
+    first = Notice(
         notice_id="N-1", audience="merchant", kind="reminder", merchant_id="M-1", at=NOW, text="it"
     )
-    notices.tell(told)
-    steps = _steps(
-        engine,
+    notices.tell(first)
+    told = steps(
+        empty_sqlite,
         lambda store: SqlNotices(store).told(audience=None, merchants=None, after="N-1", limit=9),
     )
-    assert [step for step in steps if GOES_THROUGH.search(step)] == []
+    assert [step for step in told if GOES_THROUGH.search(step)] == []
