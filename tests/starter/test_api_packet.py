@@ -82,6 +82,10 @@ async def test_a_submitted_packet_reads_as_it_was_written_and_proves_itself(
     assert hashlib.sha256(content).hexdigest() == status["packet_sha256"]
     once, again = [(await eve.get(f"{path}/packet.pdf")).content for _ in range(2)]
     assert once == again
+    # Tomorrow too: what time it bears is that of the submission.
+    submitted = datetime.fromisoformat(status["submitted_at"]).replace(microsecond=0)
+    assert pdf.metadata is not None
+    assert pdf.metadata.creation_date == submitted
 
 
 async def test_a_word_without_end_stays_on_the_paper(api: Api, engine: Engine) -> None:
