@@ -192,9 +192,9 @@ class _Run:
             case Outcome.DUPLICATE:
                 report.duplicates += 1
             case Outcome.REJECTED:
+                await self._write(taken)
                 report.rejected += 1
                 report.rejected_file = printable(str(self._file))
-                await self._write(taken)
                 if len(report.rejected_lines) < _SHOWN:
                     shown = RejectedLine(line_number=raw.number, reasons=result.reasons)
                     report.rejected_lines.append(shown)

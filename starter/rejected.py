@@ -48,9 +48,10 @@ class RejectedLines:
 
     async def flush(self) -> None:
         """Keep what waits; nothing behind it may count as taken before."""
-        waiting, self._waiting, self._chars = self._waiting, [], 0
-        if waiting:
-            await asyncio.to_thread(self._book.keep, waiting)
+        if self._waiting:
+            # Those of a book that fails wait on: whoever asks again keeps them.
+            await asyncio.to_thread(self._book.keep, self._waiting)
+        self._waiting, self._chars = [], 0
 
 
 def printable(name: str) -> str:

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,6 +143,33 @@ async def test_what_was_rejected_is_listed_once_however_often_the_feed_comes(
     assert found[1102].redacted
     assert CARD not in f"{found[1102]}"
     assert {it.feed for it in found.values()} == {"of [removed].jsonl"}
+
+
+class _BreaksOff(RejectedBook):
+    """A book whose first transaction is lost, as by a database that changes its server."""
+
+    broken = False
+
+    def keep(self, entries: Sequence[dict[str, object]]) -> None:
+        if entries and not self.broken:
+            self.broken = True
+            raise Unreachable("the database has gone")
+        super().keep(entries)
+
+
+async def test_no_rejected_line_is_lost_with_a_transaction_that_was_to_keep_it(
+    alone: Engine, tmp_path: Path
+) -> None:
+    feed = tmp_path / "feed.jsonl"
+    feed.write_text("\n".join(f"wrong {number}" for number in range(600)))
+    taker = intake_of(alone)
+    taker.rejected = _BreaksOff(alone.store)
+    with pytest.raises(Unreachable):
+        await take_file(taker, feed, _now())
+    report = await take_file(taker, feed, _now(), How(resume=True))
+    kept = {it.line_number for it in RejectedBook(alone.store).page(None, 5000)}
+    assert kept == set(range(1, 601))
+    assert (report.rejected, len(_rejected(feed))) == (600, 600)
 
 
 async def test_a_feed_without_faults_leaves_no_file_of_rejected_lines(
