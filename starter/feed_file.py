@@ -81,7 +81,9 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
         Unreachable: Temporal is away; resume it, what was taken is known.
     """
     rejected = how.rejected or feed.with_name(f"{feed.name}.rejected.jsonl")
-    before = (progress.load(feed) if how.resume else None) or progress.fresh(feed)
+    if not how.resume:
+        progress.forget(feed)  # what it tells of the file of rejected lines holds no longer
+    before = progress.load(feed) or progress.fresh(feed)
     with feed.open("rb") as source:
         form = form_of(feed.name, source.read(4), how.mapping, how.kind)
         source.seek(0)
@@ -175,12 +177,13 @@ class _Run:
 
     def _open(self) -> None:
         """What was rejected after the progress was kept is rejected again: cut it off."""
-        if not self._at.rejected_bytes or not self._file.exists():
+        kept = self._at.rejected_bytes
+        if not kept or not self._file.exists() or self._file.stat().st_size < kept:
             if self._file.is_file() and not self._file.is_symlink():
                 self._file.unlink()  # a device or a named pipe is not ours to remove
             return
         self._rejected = self._file.open("r+b")
-        self._rejected.truncate(self._at.rejected_bytes)
+        self._rejected.truncate(kept)
         self._rejected.seek(0, os.SEEK_END)
 
     async def _count(self, taken: Taken) -> None:

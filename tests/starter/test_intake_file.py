@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from disputes.errors import ConfigurationError, Unreachable
+from disputes.store.engine import Store
 from disputes.store.intake import IntakeBook
 from disputes.store.register import SqlRegister
 from disputes.store.rejected import RejectedBook
@@ -146,13 +147,15 @@ async def test_what_was_rejected_is_listed_once_however_often_the_feed_comes(
 
 
 class _BreaksOff(RejectedBook):
-    """A book whose first transaction is lost, as by a database that changes its server."""
+    """A book whose first transactions are lost, as by a database that changes its server."""
 
-    broken = False
+    def __init__(self, store: Store, times: int = 1) -> None:
+        super().__init__(store)
+        self._times = times
 
     def keep(self, entries: Sequence[dict[str, object]]) -> None:
-        if entries and not self.broken:
-            self.broken = True
+        self._times -= 1
+        if self._times >= 0:
             raise Unreachable("the database has gone")
         super().keep(entries)
 
@@ -169,6 +172,24 @@ async def test_no_rejected_line_is_lost_with_a_transaction_that_was_to_keep_it(
     report = await take_file(taker, feed, _now(), How(resume=True))
     kept = {it.line_number for it in RejectedBook(alone.store).page(None, 5000)}
     assert kept == set(range(1, 601))
+    assert (report.rejected, len(_rejected(feed))) == (600, 600)
+
+
+async def test_a_way_through_a_feed_that_ends_early_leaves_no_place_of_the_one_before(
+    alone: Engine, tmp_path: Path
+) -> None:
+    """The place names bytes of a file of rejected lines that has begun anew."""
+    rows = gzip.compress("\n".join(f"wrong {number}" for number in range(600)).encode())
+    feed = tmp_path / "feed.jsonl.gz"
+    feed.write_bytes(rows[:-20])
+    assert (await take_file(intake_of(alone), feed, _now())).damage is not None
+    assert (tmp_path / "feed.jsonl.gz.progress").exists()
+    feed.write_bytes(rows)
+    broken = intake_of(alone)
+    broken.rejected = _BreaksOff(alone.store, times=100)
+    with pytest.raises(Unreachable):
+        await take_file(broken, feed, _now())
+    report = await take_file(intake_of(alone), feed, _now(), How(resume=True))
     assert (report.rejected, len(_rejected(feed))) == (600, 600)
 
 
