@@ -102,6 +102,11 @@ def _is_code(name: str, value: object) -> bool:
     return bool(_CODE_NAME.search(_letters(name)))
 
 
+def names_code(name: str) -> bool:
+    """Whether what stands under this name is not to be shown: it may be a security code."""
+    return bool(_SHOWN_NAME.search(_letters(name)))
+
+
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
@@ -151,7 +156,7 @@ _Spans = Iterable[tuple[int, int]]
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     yield from _card_numbers(text)
     for pair in _PAIR.finditer(text):
-        if _SHOWN_NAME.search(_letters(pair[1])):
+        if names_code(pair[1]):
             yield pair.span(2)
     yield from (found.span(1) for found in _CODE_TEXT.finditer(text))
 

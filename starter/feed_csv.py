@@ -47,15 +47,17 @@ class Header:
     def shown(self, raw: bytes) -> str:
         """A record without the security codes that only their column gives away."""
         text = raw.decode("utf-8", errors="backslashreplace")
-        codes = [place for place, name in enumerate(self.columns) if _may_hold_code(name)]
+        codes = [place for place, name in enumerate(self.columns) if card_data.names_code(name)]
         if not codes:
             return text
         try:
             cells = cells_of(raw)
         except InvalidMessage:
-            return card_data.REMOVED  # where which cell is which cannot be told
+            cells = []
+        if len(cells) != len(self.columns):
+            return card_data.REMOVED  # which cell is which cannot be told
         for place in codes:
-            if place < len(cells) and cells[place].strip():
+            if cells[place].strip():
                 cells[place] = card_data.REMOVED
         return ",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)
 
@@ -141,7 +143,3 @@ def name_of(column: str) -> str:
     """A column's name as an error may tell it: a stranger wrote it."""
     printable = "".join(char if char.isprintable() else "?" for char in column)
     return card_data.redact(printable)[:64]
-
-
-def _may_hold_code(column: str) -> bool:
-    return any(True for _ in card_data.find({column: "123"}))

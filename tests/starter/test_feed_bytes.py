@@ -203,6 +203,18 @@ def test_what_only_its_column_names_as_a_security_code_is_not_shown() -> None:
     assert Header(("dispute_id", "text")).shown(b"D-1,737") == "D-1,737"
 
 
+@pytest.mark.parametrize("name", ["Customer CVN", "payment_csc", "CVN code", "Card CVC2"])
+def test_a_code_of_a_customer_is_shown_by_no_name(name: str) -> None:
+    assert Header(("id", name)).shown(b"D-1,737") == '"D-1","[removed]"'
+
+
+def test_a_row_whose_cells_have_moved_shows_none_of_them() -> None:
+    """A comma without quotes moves the code to where another column's cell would stand."""
+    header = Header(("Name", "CVV", "Amount"))
+    assert header.shown(b"Smith, John,737,10.00") == "[removed]"
+    assert header.shown(b"Smith,737") == "[removed]"
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_record_of_noise_is_a_crash_or_is_taken(raw: bytes) -> None:
