@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from disputes import card_data
 from disputes.decode import canonical_of
@@ -61,7 +68,7 @@ class Mapping(BaseModel):
         amounts: whether amounts are decimals or whole minor units.
         columns: our field to the provider's column.
         states: the provider's state to what it says.
-        networks: the provider's word to ours.
+        networks: the provider's word, in any case, to ours.
         merchants: the provider's account or name to our merchant id; others stand as they are.
         reason_codes: the provider's code to the network's; others stand as they are.
     """
@@ -78,6 +85,11 @@ class Mapping(BaseModel):
     networks: dict[str, Network]
     merchants: dict[str, str] = {}
     reason_codes: dict[str, str] = {}
+
+    @field_validator("networks")
+    @classmethod
+    def _in_any_case(cls, networks: dict[str, Network]) -> dict[str, Network]:
+        return {word.lower(): network for word, network in networks.items()}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -184,6 +184,14 @@ def test_a_row_that_is_older_than_the_last_is_known_as_such() -> None:
     assert not is_outdated(_report("checkout").state, _report("checkout").state)
 
 
+def test_a_network_is_known_however_the_mapping_spells_it(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text((SHIPPED / "adyen.toml").read_text().replace('visa = "visa"', 'VISA = "visa"'))
+    row = ROWS["adyen"] | {"Payment Method": "Visa"}
+    raw = _csv(row).splitlines()[1].encode()
+    assert read_row(load_mapping(str(file)), Header(tuple(row)), raw).network == "visa"
+
+
 def test_a_wrong_mapping_file_is_told_by_key(tmp_path: Path) -> None:
     text = (SHIPPED / "adyen.toml").read_text()
     wrong = {
