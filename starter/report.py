@@ -5,12 +5,14 @@ Such reports repeat the current state; a case is told what changed.
 
 from collections.abc import Mapping as Words
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from disputes.decode import canonical, sha256
+from disputes.errors import InvalidMessage
 from disputes.vocabulary import NetworkEventKind, Stage
 from starter.feed import Entry, NetworkEventLine, RulingLine, read_line
 from starter.mapping import Mapping, ReportState
+from workflows.messages import CLOCK_AHEAD
 
 #: Events that a case takes again for the deadline that they name (lifecycle rows 14 to 16).
 _RENEWS_DEADLINE = (
@@ -27,8 +29,6 @@ _NOT_AT_FIRST = (
 )
 #: Between facts of a dispute that would else be told of one moment.
 _TICK = timedelta(microseconds=1)
-#: As good as any later moment, for no case takes them, and there is time after it to count with.
-_BEYOND = datetime(9999, 12, 31, tzinfo=UTC)
 _NOTICE = (
     *("dispute_id", "merchant_id", "payment_id", "network", "reason_code", "received_at"),
     *("processed_at", "respond_by", "arn", "mcc", "region"),
@@ -74,8 +74,16 @@ def is_outdated(before: ReportState, state: ReportState) -> bool:
 
 
 def check_row(report: Report, now: datetime) -> None:
-    """Raises ``InvalidMessage``, by column, for a row that could not open its case."""
+    """Raises ``InvalidMessage``, by column, for a row that could not open its case.
+
+    Nor is a row taken that is told to have changed after tomorrow: every true one that follows
+    would be older than it.
+    """
     read_line(canonical(_opened(report, 0)), now)
+    changed_at = report.state.changed_at
+    if changed_at and datetime.fromisoformat(changed_at) > now + CLOCK_AHEAD:
+        reason = "is more than a day in the future"
+        raise InvalidMessage({report.mapping.columns["changed_at"]: reason}, what="the line")
 
 
 def moment_of(state: ReportState, last: datetime | None, now: datetime) -> datetime:
@@ -90,7 +98,6 @@ def moment_of(state: ReportState, last: datetime | None, now: datetime) -> datet
         now: this moment (UTC), for rows that do not tell when they changed.
     """
     moment = datetime.fromisoformat(state.changed_at) if state.changed_at else now
-    moment = min(moment, _BEYOND)
     return moment if last is None else max(moment, last + _TICK)
 
 
