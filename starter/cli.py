@@ -65,6 +65,9 @@ def main() -> NoReturn:
         _end(USAGE, str(error))
     except Unreachable as error:
         _end(UNREACHABLE, str(error))
+    except OSError as error:
+        named = f" {error.filename}" if error.filename else ""
+        _end(USAGE, f"the file or folder{named} cannot be used: {error.strerror}")
     except SQLAlchemyError as error:
         # Its text may hold the statement's values.
         _end(UNREACHABLE, f"the database failed ({type(error).__name__}): is it running?")

@@ -76,7 +76,8 @@ async def take_file(intake: Intake, feed: Path, now: datetime, how: How = How())
 
     Raises:
         InvalidMessage: its header is wrong.
-        ConfigurationError: another file was under way under its name.
+        OtherFeed: another file was under way under its name.
+        ConfigurationError: the Temporal server refuses us.
         OSError: the file cannot be read, or its folder not written to.
         Unreachable: Temporal is away; resume it, what was taken is known.
     """

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from disputes.errors import ConfigurationError, InvalidMessage
+from disputes.errors import InvalidMessage
 from starter.decompress import Encoding, unpacker
 from starter.feed import Entry, read_line
 from starter.feed_csv import Header, check_own, read_header, read_record
 from starter.intake import Clock, Intake, LineReader, LineResult
 from starter.lines import LineSplitter, RawLine
 from starter.mapping import Mapping, read_row
+from starter.progress import OtherFeed
 from starter.report import Report
 
 
@@ -80,7 +81,7 @@ async def take_feed(
     Raises:
         InvalidMessage: the header is wrong, or the archive is damaged or ends early; what came
             before was taken.
-        ConfigurationError: it is not the feed to go on with; nothing was taken.
+        OtherFeed: it is not the feed to go on with; nothing was taken.
         Unreachable: Temporal is away; take the same feed again, what was taken is known.
     """
     source = _Source(chunks, form, start)
@@ -177,10 +178,10 @@ class _Source:
         return piece if new >= len(piece) else piece[len(piece) - new :] if new > 0 else b""
 
 
-def _other_feed() -> ConfigurationError:
+def _other_feed() -> OtherFeed:
     reason = "the feed does not begin with what was taken before: it is another file"
     again = "without --resume it is taken from its start (what was taken is known)"
-    return ConfigurationError(f"{reason}; {again}")
+    return OtherFeed(f"{reason}; {again}")
 
 
 def read_json(raw: bytes, now: datetime) -> Entry:

@@ -11,6 +11,10 @@ from disputes.errors import ConfigurationError
 _HEAD_BYTES = 64 * 1024
 
 
+class OtherFeed(ConfigurationError):
+    """A feed is not the one that its progress is of: it cannot be gone on with."""
+
+
 class RejectedLine(BaseModel):
     """Why a line could not be taken; ``reasons`` by field."""
 
@@ -73,7 +77,7 @@ def load(feed: Path) -> Progress | None:
     """How far a feed was taken; ``None`` where nothing is known of it.
 
     Raises:
-        ConfigurationError: the file is not the one that was taken, or its progress is no use.
+        OtherFeed: the file is not the one that was taken, or its progress is no use.
     """
     file = progress_file(feed)
     try:
@@ -84,11 +88,11 @@ def load(feed: Path) -> Progress | None:
         found = None
     again = f"; without --resume {feed} is taken from its start (what was taken is known)"
     if found is None:
-        raise ConfigurationError(f"{file} cannot be read{again}")
+        raise OtherFeed(f"{file} cannot be read{again}")
     # A file that ended early may have come whole since.
     size = feed.stat().st_size
     if size < found.size or _head(feed, found.size) != found.head_sha256:
-        raise ConfigurationError(f"{file} belongs to another file{again}")
+        raise OtherFeed(f"{file} belongs to another file{again}")
     return found.model_copy(update={"size": size, "head_sha256": _head(feed, size)})
 
 

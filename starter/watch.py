@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from disputes.errors import ConfigurationError, Refusal
+from disputes.errors import Refusal
 from starter import progress
 from starter.feed_file import How, take_file
 from starter.intake import Intake
-from starter.progress import FeedReport
+from starter.progress import FeedReport, OtherFeed
 from starter.rejected import printable
 
 TAKING, DONE, FAILED = "taking", "done", "failed"
@@ -49,6 +49,7 @@ async def watch(intake: Intake, folder: Path, how: How) -> AsyncGenerator[Watche
     Raises:
         OSError: the folder cannot be read, or nothing moved in it.
         Unreachable: Temporal is away; watch again, what was taken is known.
+        ConfigurationError: the Temporal server refuses us; the same holds.
     """
     taking = folder / TAKING
     taking.mkdir(exist_ok=True)
@@ -60,16 +61,26 @@ async def watch(intake: Intake, folder: Path, how: How) -> AsyncGenerator[Watche
 
 
 async def _take(intake: Intake, feed: Path, folder: Path, how: How) -> Watched:
-    report, failed = FeedReport(), None
+    report, failed = FeedReport(), _unreadable(feed)
     try:
-        report = await take_file(intake, feed, datetime.now(UTC), how)
-        failed = report.damage
-    except (Refusal, ConfigurationError) as error:
+        if failed is None:
+            report = await take_file(intake, feed, datetime.now(UTC), how)
+            failed = report.damage
+    except (Refusal, OtherFeed) as error:
         failed = str(error)
     moved = _move(feed, folder / (FAILED if failed else DONE))
     if report.rejected_file:
         report.rejected_file = printable(str(moved.with_name(f"{moved.name}.rejected.jsonl")))
     return Watched(moved, report, failed)
+
+
+def _unreadable(feed: Path) -> str | None:
+    """Why a file cannot even be opened: it must not hold up those that can."""
+    try:
+        feed.open("rb").close()
+    except OSError as error:
+        return f"the file cannot be opened: {error.strerror}"
+    return None
 
 
 def _feeds(folder: Path) -> list[Path]:

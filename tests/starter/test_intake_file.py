@@ -1,6 +1,7 @@
 """A whole feed from a file: order, damage and repetition."""
 
 import asyncio
+import errno
 import gzip
 import hashlib
 import json
@@ -9,9 +10,17 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowInput,
+    WorkflowHandle,
+)
+from temporalio.service import RPCError, RPCStatusCode
 
 from disputes.errors import ConfigurationError, Unreachable
 from disputes.store.engine import Store
@@ -309,6 +318,58 @@ async def test_a_feed_that_comes_under_the_name_of_the_one_being_taken_is_taken_
     )
     assert [it.feed.read_text() for it in (first, second)] == texts
     assert (first.report.accepted, second.report.accepted) == (1, 1)
+
+
+async def test_a_file_that_cannot_be_opened_holds_up_none_that_can(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was delivered for its sender's eyes only; whoever runs as root may open it."""
+    (tmp_path / "a.jsonl").write_bytes(b"{}")
+    (tmp_path / "b.jsonl").write_text(opened(await engine.notice()))
+    whole = Path.open
+
+    def denied(path: Path, mode: str = "r", *more: Any, **named: Any) -> IO[Any]:  # noqa: ANN401 - as Path.open
+        if path.name == "a.jsonl":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return whole(path, mode, *more, **named)
+
+    monkeypatch.setattr(Path, "open", denied)
+    how = How(resume=True)
+    async with asyncio.timeout(60), aclosing(watch(intake_of(engine), tmp_path, how)) as feeds:
+        first, second = await anext(feeds), await anext(feeds)
+    assert first.feed == tmp_path / "failed" / "a.jsonl"
+    assert first.failed == "the file cannot be opened: Permission denied"
+    assert (second.failed, second.report.accepted) == (None, 1)
+
+
+class _Expired(Interceptor):
+    """A server that no longer knows our key."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        return _Refuses(next)
+
+
+class _Refuses(OutboundInterceptor):
+    async def start_workflow(self, _input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        raise RPCError("the key has expired", RPCStatusCode.PERMISSION_DENIED, b"")
+
+
+async def test_a_temporal_server_that_refuses_us_ends_the_watcher_and_no_feed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A key that has expired is not the feed's fault: it is taken once that is mended."""
+    client = Client(**(engine.client.config() | {"interceptors": [_Expired()]}))
+    desk = DisputeDesk(client, SqlRegister(engine.store), engine.settings.task_queue)
+    feed = opened(await engine.notice())
+    (tmp_path / "a.jsonl").write_text(feed)
+    how = How(resume=True)
+    refused = Intake(desk, IntakeBook(engine.store), payment_desk_of(engine))
+    with pytest.raises(ConfigurationError):
+        async with asyncio.timeout(60), aclosing(watch(refused, tmp_path, how)) as feeds:
+            await anext(feeds)
+    assert (tmp_path / "taking" / "a.jsonl").read_text() == feed
+    async with asyncio.timeout(60), aclosing(watch(intake_of(engine), tmp_path, how)) as feeds:
+        assert (await anext(feeds)).report.accepted == 1
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
