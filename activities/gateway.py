@@ -108,9 +108,7 @@ class GatewayActivities:
     def _adopt(self, ask: AskPayment, entries: tuple[GatewayEntry, ...]) -> Payment:
         if ask.dispute_id is None:
             return self._book.adopt_own(ask.merchant_id, ask.payment_id, entries, ask.at)
-        return self._book.adopt_payment(
-            ask.dispute_id, ask.payment_id, entries, ask.gateway_reference, ask.at
-        )
+        return self._book.adopt_payment(ask.dispute_id, ask.payment_id, entries, ask.at)
 
     @activity.defn
     async def adopt_booking(self, adopt: AdoptBooking) -> MoneyMoved:

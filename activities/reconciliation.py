@@ -218,7 +218,6 @@ class ReconciliationActivities:
                 dispute.dispute_id,
                 dispute.payment_id,
                 entries,
-                dispute.gateway_reference,
                 adopt.at,
             )
 

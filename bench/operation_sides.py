@@ -103,7 +103,7 @@ class OperationSide:
             amount_minor=notice.amount.minor,
             currency=notice.amount.currency,
         )
-        payment = self._book.adopt_payment(notice.dispute_id, notice.payment_id, [sale], None, at)
+        payment = self._book.adopt_payment(notice.dispute_id, notice.payment_id, [sale], at)
         happen(PaymentKnown(payment=payment))
         plan = chain.next_plan(fold(notice.dispute_id, events))
         if plan is None:

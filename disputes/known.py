@@ -47,7 +47,6 @@ class KnownDispute(Durable):
 
     dispute_id: str
     payment_id: str
-    gateway_reference: str | None = None
     final: bool = False
     told: tuple[str, ...] = ()
     refunded_minor: int | None = None

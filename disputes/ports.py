@@ -91,7 +91,6 @@ class OperationBook(Protocol):
         dispute_id: str,
         payment_id: str,
         entries: Sequence[GatewayEntry],
-        gateway_reference: str | None,
         at: datetime,
     ) -> Payment:
         """Take over what the gateway shows of a payment, each entry posted once.

@@ -49,7 +49,6 @@ class AskPayment(Durable):
     dispute_id: str | None = None
     merchant_id: str
     payment_id: GatewayId
-    gateway_reference: GatewayId | None = None
     events: tuple[CaseEvent, ...] = ()
     told: tuple[GatewayId, ...] = ()
     at: Moment

@@ -96,7 +96,6 @@ class Money:
                 dispute_id=notice.dispute_id,
                 merchant_id=notice.merchant_id,
                 payment_id=notice.payment_id,
-                gateway_reference=notice.gateway_reference,
                 events=docket.hand_over(),
                 at=now,
             )

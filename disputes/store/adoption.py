@@ -47,7 +47,6 @@ class _Taking:
     notice: DisputeNotice | None
     payment: PaymentRow
     entries: Entries
-    gateway_reference: str | None
     at: datetime
 
 
@@ -56,7 +55,6 @@ def adopt_payment(
     dispute_id: str,
     payment_id: str,
     entries: Sequence[GatewayEntry],
-    gateway_reference: str | None,
     at: datetime,
 ) -> Payment:
     """See ``ports.OperationBook.adopt_payment``; in a write."""
@@ -67,7 +65,7 @@ def adopt_payment(
     case_row = _case_row(session, dispute_id)
     notice = _notice(session, dispute_id)
     row = lock_payment(session, payment_id, notice.merchant_id)
-    _take_all(_Taking(session, notice, row, shown, gateway_reference, at), presented)
+    _take_all(_Taking(session, notice, row, shown, at), presented)
     if case_row is not None:
         project(session, case_row, at)
     return _payment(session, dispute_id, row, at)
@@ -86,7 +84,7 @@ def adopt_own(
     if asked is None or asked.payment_type not in OF_THEIR_OWN:
         return Payment(payment_id=payment_id, known=False, asked_at=at)
     row = lock_payment(session, payment_id, merchant_id)
-    _take_all(_Taking(session, None, row, shown, None, at), asked)
+    _take_all(_Taking(session, None, row, shown, at), asked)
     return own_payment(session, row, asked.booked_at, at)
 
 
@@ -101,7 +99,7 @@ def adopt_twin(session: Session, entry: GatewayEntry, at: datetime) -> Operation
     if own is None or not entry.succeeded:
         return None
     payment = lock_payment(session, own.payment_id, own.merchant_id)
-    _take(_Taking(session, None, payment, Entries([entry]), None, at), entry, 0)
+    _take(_Taking(session, None, payment, Entries([entry]), at), entry, 0)
     row = by_gateway_id(session, entry.gateway_id)
     if row is not None:
         open_entry(session, row, payment.root_id)
@@ -135,7 +133,7 @@ def adopt_entry(
         return None
     # A refund is read with all entries of its payment instead.
     if entry.payment_type in CHAIN_TYPES:
-        taking = _Taking(session, notice, payment, Entries([entry]), notice.gateway_reference, at)
+        taking = _Taking(session, notice, payment, Entries([entry]), at)
         _take(taking, entry, 0)
         session.flush()
     project(session, case_row, at)
@@ -238,8 +236,10 @@ def _owner(taking: _Taking, row: OperationRow) -> tuple[str | None, str | None]:
         return None, None
     if row.referenced_id != notice.payment_id:
         return None, None
-    named = taking.gateway_reference in taking.entries
-    ours = row.gateway_id == taking.gateway_reference if named else _alike(session, notice, row)
+    if notice.gateway_reference is None:
+        ours = _alike(session, notice, row) and not _is_past(taking, row)
+    else:
+        ours = row.gateway_id == notice.gateway_reference
     taken = any(op.purpose == Purpose.BOOK for op in _settled(session, notice.dispute_id))
     return (notice.dispute_id, Purpose.BOOK.value) if ours and not taken else (None, None)
 
@@ -256,6 +256,18 @@ def _alike(session: Session, notice: DisputeNotice, row: OperationRow) -> bool:
     if case.notice is not None:
         stage, minor = case.stage, case.disputed_minor
     return stage.takes_money and (row.amount_minor, row.currency) == (minor, amount.currency)
+
+
+def _is_past(taking: _Taking, row: OperationRow) -> bool:
+    """Whether a chargeback was undone, and one like it stands that has no dispute yet."""
+    entry = taking.entries.get(row.gateway_id)
+    if entry is None or taking.entries.left_minor(entry) > 0:
+        return False
+    others = (
+        by_gateway_id(taking.session, other.gateway_id)
+        for other in taking.entries.beside(row.gateway_id)
+    )
+    return any(other is None or other.dispute_id is None for other in others)
 
 
 def _settled(session: Session, dispute_id: str) -> list[OperationRow]:

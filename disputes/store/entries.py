@@ -60,6 +60,30 @@ class Entries:
         )
         return max((reversed_entry.amount_minor or 0) - used, 0)
 
+    def left_minor(self, entry: GatewayEntry) -> int:
+        """What of a CB or CR stands: less what was reversed of it, and not reversed in turn."""
+        reversals = (
+            other
+            for other in self._by_id.values()
+            if other.payment_type is PaymentType.CR and other.referenced_id == entry.gateway_id
+        )
+        return (entry.amount_minor or 0) - sum(map(self.left_minor, reversals))
+
+    def beside(self, gateway_id: str | None) -> list[GatewayEntry]:
+        """Chargebacks of the same entry, amount and currency as one, of which something stands."""
+        one = self.get(gateway_id)
+        if one is None:
+            return []
+        like = (one.payment_type, one.referenced_id, one.amount_minor, one.currency)
+        return [
+            other
+            for other in self._by_id.values()
+            if other is not one
+            and (other.payment_type, other.referenced_id, other.amount_minor, other.currency)
+            == like
+            and self.left_minor(other) > 0
+        ]
+
     def _above(self, entry: GatewayEntry) -> Iterator[GatewayEntry]:
         """What an entry references, what that references, and so on; ends in a circle too."""
         seen = {entry.gateway_id}

@@ -181,7 +181,6 @@ class SqlOperationBook:
         dispute_id: str,
         payment_id: str,
         entries: Sequence[GatewayEntry],
-        gateway_reference: str | None,
         at: datetime,
     ) -> Payment:
         """Take over what the gateway shows of a payment, each entry posted once.
@@ -190,13 +189,10 @@ class SqlOperationBook:
             dispute_id: the case that asks; it must be claimed or recorded with its notice.
             payment_id: the presented entry, 32 hex.
             entries: all linked entries, the presented one among them; empty: unknown payment.
-            gateway_reference: the CB that the notice names, 32 hex.
             at: case time of the postings, UTC.
         """
         with self._store.write() as session:
-            return adoption.adopt_payment(
-                session, dispute_id, payment_id, entries, gateway_reference, at
-            )
+            return adoption.adopt_payment(session, dispute_id, payment_id, entries, at)
 
     def adopt_own(
         self, merchant_id: str, payment_id: str, entries: Sequence[GatewayEntry], at: datetime

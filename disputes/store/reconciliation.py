@@ -186,7 +186,6 @@ def _dispute(session: Session, row: CaseRow) -> KnownDispute:
     return KnownDispute(
         dispute_id=row.case_id,
         payment_id=row.payment_id or "",
-        gateway_reference=case.notice.gateway_reference if case.notice else None,
         final=row.finality == Finality.FINAL,
         told=tuple(op.key for op in case.operations if op.state is OperationState.SETTLED),
         refunded_minor=payment.refunded_minor if payment and payment.known else None,

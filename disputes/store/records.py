@@ -137,12 +137,13 @@ def _purpose(row: OperationRow) -> Purpose | None:
 
 
 def chain_depth(session: Session, row: OperationRow) -> int:
-    """Place of a CB or CR in its chain: 0 for the CB (lifecycle, Axes)."""
-    depth = 0
-    while row.payment_type == PaymentType.CR:
-        depth += 1
-        parent = by_gateway_id(session, row.referenced_id)
-        if parent is None:
-            break
-        row = parent
-    return depth
+    """Place of a CB or CR in its chain: 0 for the CB (lifecycle, Axes).
+
+    Ends in a circle too: what the gateway answers need not make sense.
+    """
+    seen: set[str] = set()
+    above: OperationRow | None = row
+    while above is not None and above.payment_type == PaymentType.CR and above.key not in seen:
+        seen.add(above.key)
+        above = by_gateway_id(session, above.referenced_id)
+    return len(seen)

@@ -126,11 +126,10 @@ class HoldingBook(SqlOperationBook):
         dispute_id: str,
         payment_id: str,
         entries: Sequence[GatewayEntry],
-        gateway_reference: str | None,
         at: datetime,
     ) -> Payment:
         HOLD.at("take_over", Step.BEFORE_SETTLE)
-        payment = super().adopt_payment(dispute_id, payment_id, entries, gateway_reference, at)
+        payment = super().adopt_payment(dispute_id, payment_id, entries, at)
         HOLD.at("take_over", Step.AFTER_SETTLE)
         return payment
 

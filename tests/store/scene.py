@@ -218,11 +218,7 @@ class Dispute:
 
     def ask(self) -> Payment:
         """Adopt the payment from the gateway's entries."""
-        known = self.case.notice
-        reference = known.gateway_reference if known else None
-        return self.scene.book.adopt_payment(
-            self.case_id, self.payment_id, self.entries, reference, self.now
-        )
+        return self.scene.book.adopt_payment(self.case_id, self.payment_id, self.entries, self.now)
 
     def ruled(self, outcome: Outcome, minor: int | None = None) -> None:
         """The bank rules; ``minor`` returns to the merchant."""

@@ -52,7 +52,7 @@ def test_refunds_made_since_are_seen_when_it_is_asked_for_again(scene: Scene) ->
 def test_an_unknown_payment_is_unknown_and_leaves_nothing(scene: Scene) -> None:
     dispute = _disputed(scene)
     for entries in ((), [entry(PaymentType.DB, 9200, gateway_id=new_id())]):
-        payment = scene.book.adopt_payment("D-1", new_id(), entries, None, START)
+        payment = scene.book.adopt_payment("D-1", new_id(), entries, START)
         assert not payment.known
     assert scene.position(Account.ACQUIRER) == 9200
     assert dispute.ask().known
@@ -97,6 +97,50 @@ def test_a_chargeback_of_another_amount_is_the_disputes_only_when_its_notice_nam
         "D-2": -200,
     }
     assert scene.ledger.verify() == []
+
+
+@pytest.mark.parametrize("past_first", [True, False])
+def test_a_chargeback_that_was_undone_is_not_taken_for_the_one_that_stands(
+    scene: Scene, *, past_first: bool
+) -> None:
+    """Whichever of them the gateway's ids put first."""
+    debit, ids = entry(PaymentType.DB, 9200), sorted([new_id(), new_id()])
+    past_id, live_id = ids if past_first else reversed(ids)
+    past = entry(PaymentType.CB, 9200, debit.gateway_id, gateway_id=past_id)
+    back = entry(PaymentType.CR, 9200, past.gateway_id)
+    live = entry(PaymentType.CB, 9200, debit.gateway_id, gateway_id=live_id)
+    dispute = scene.dispute("D-1", [debit, past, back, live], 9200)
+    assert [op.gateway_id for op in dispute.case.operations] == [live.gateway_id]
+    dispute.ruled(Outcome.MERCHANT_WON)
+    assert dispute.plan.referenced_id == live.gateway_id
+    alone = scene.dispute("D-2", [debit, past, back], 9200)
+    assert [op.gateway_id for op in alone.case.operations] == [past.gateway_id, back.gateway_id]
+    assert scene.ledger.verify() == []
+
+
+def test_a_notice_that_names_a_chargeback_takes_no_other_of_its_amount(scene: Scene) -> None:
+    """Also while the gateway does not show yet what it names."""
+    debit = entry(PaymentType.DB, 9200)
+    other, named = (entry(PaymentType.CB, 9200, debit.gateway_id) for _ in range(2))
+    dispute = Dispute(scene, "D-1", [debit, other])
+    dispute.open(9200, gateway_reference=named.gateway_id)
+    assert dispute.case.operations == ()
+    _with(dispute, named)
+    (booked,) = dispute.ask().booked
+    assert booked.gateway_id == named.gateway_id
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_reversals_in_a_circle_do_not_hold_up_their_payment(scene: Scene, length: int) -> None:
+    """No gateway should answer so; a transaction that never ends would hold up every other."""
+    debit, ids = entry(PaymentType.DB, 9200), [new_id() for _ in range(length)]
+    circle = [
+        entry(PaymentType.CR, 9200, ids[place - 1], gateway_id=gateway_id)
+        for place, gateway_id in enumerate(ids)
+    ]
+    dispute = scene.dispute("D-1", [debit, *circle], 9200)
+    assert dispute.case.operations == ()
+    assert dispute.plan.purpose is Purpose.BOOK
 
 
 def test_another_open_dispute_on_the_payment_is_told(scene: Scene) -> None:

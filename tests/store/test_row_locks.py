@@ -119,7 +119,7 @@ def _hear(scene: Scene, gateway: Gateway, dispute: Dispute) -> None:
     shown = gateway.booked[0]
     scene.book.adopt_entry(dispute.case_id, shown, START)
     entries = [*dispute.entries, shown]
-    scene.book.adopt_payment(dispute.case_id, dispute.payment_id, entries, None, START)
+    scene.book.adopt_payment(dispute.case_id, dispute.payment_id, entries, START)
 
 
 def _tell(scene: Scene, dispute: Dispute) -> None:
