@@ -103,6 +103,13 @@ def _repeated(case: Case, command: Command) -> bool:
         asked = (it.body for it in case.events if isinstance(it.body, RebillRequested))
         known = (it.request for it in asked if it.rebill_id == command.rebill_id)
         return _same("rebill_id", known, command)
+    if isinstance(command, messages.AcceptLiability) and command.acceptance_id:
+        given = (it.body.acceptance for it in case.events if isinstance(it.body, LiabilityAccepted))
+        same = (it for it in given if it.acceptance_id == command.acceptance_id)
+        return _same("acceptance_id", same, command)
+    if isinstance(command, messages.ResolveByRefund) and command.refund_id:
+        paid = (it.body.request for it in case.events if isinstance(it.body, RefundRequested))
+        return _same("refund_id", (it for it in paid if it.refund_id == command.refund_id), command)
     return False
 
 
@@ -265,7 +272,10 @@ def _released(case: Case, body: Held, now: datetime) -> Held:
             rebill_amount(case, Money.of(body.amount_minor, case.currency))
         case RefundRequested():
             amount = Money.of(body.amount_minor, case.currency)
-            return refund_requested(case, body.request.model_copy(update={"amount": amount}), now)
+            request = body.request.model_copy(update={"amount": amount})
+            refund = refund_requested(case, request, now)
+            # As it was asked for: the same request is known by it.
+            return refund.model_copy(update={"request": body.request})
         case LiabilityAccepted() | OperationResolved():
             pass
     return body

@@ -117,18 +117,23 @@ class FileArbitration(Durable):
 
 
 class AcceptLiability(Durable):
-    """Give the case, or ``amount`` of it, up."""
+    """Give the case, or ``amount`` of it, up; with the same id once."""
 
     accepted_by: Name
     amount: Money | None = None
     reason: Text | None = None
+    acceptance_id: Identifier | None = None
 
 
 class ResolveByRefund(Durable):
-    """Settle an alert or inquiry by paying the shopper back, or ``amount`` of it."""
+    """Settle an alert or inquiry by paying the shopper back, or ``amount`` of it.
+
+    With the same id once.
+    """
 
     requested_by: Name
     amount: Money | None = None
+    refund_id: Identifier | None = None
 
 
 class Decide(Durable):

@@ -99,7 +99,8 @@ async def accept_all(
 
 async def _accept(command: Command, asked: BulkAcceptance) -> dict[str, GivenUp]:
     """What became of each case; none is waited for once nobody answers any more."""
-    given = asked.model_dump(exclude={"dispute_ids"}, exclude_none=True)
+    given: dict[str, object] = asked.model_dump(exclude={"dispute_ids"}, exclude_none=True)
+    given["acceptance_id"] = command.own_id("acceptance")
     word, places = AcceptLiability.model_validate(given), asyncio.Semaphore(_AT_ONCE)
     found: dict[str, GivenUp] = {}
 

@@ -89,6 +89,7 @@ _ROUTES = (
         messages.AcceptLiability,
         "accepted_by",
         {"amount": examples.MONEY, "reason": "the parcel was lost"},
+        made=("acceptance_id", "acceptance"),
     ),
     _Route(
         "refund",
@@ -97,6 +98,7 @@ _ROUTES = (
         messages.ResolveByRefund,
         "requested_by",
         {"amount": examples.MONEY},
+        made=("refund_id", "refund"),
     ),
     _Route(
         "rebill",

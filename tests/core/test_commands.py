@@ -490,6 +490,16 @@ def test_the_lost_part_of_a_partial_win_can_be_rebilled() -> None:
     assert story.sent[-1] == ("RB", 5200)
 
 
+def test_the_same_acceptance_of_a_part_again_gives_up_no_more() -> None:
+    part = AcceptLiability(accepted_by="ann", amount=euros("10.00"), acceptance_id="A-1")
+    story = charged_back().on(1).command("accept_liability", part)
+
+    assert decide(story.case, "accept_liability", part, story.now) == ()
+    other = part.model_copy(update={"amount": euros("11.00")})
+    assert refusal(story, "accept_liability", other).details == {"fields": ["amount"]}
+    assert story.case.accepted_minor == 1000
+
+
 def test_the_same_rebill_again_changes_nothing_and_another_is_a_conflict() -> None:
     story = lost().command("request_rebill", rebill(rebill_id="RB-1"))
 

@@ -11,7 +11,7 @@ import pytest
 from disputes.chain import next_plan
 from disputes.commands import decide
 from disputes.consequences import consequences
-from disputes.errors import Refusal
+from disputes.errors import Conflict, Refusal
 from disputes.events import ApprovalRequested, TimerKind
 from disputes.ledger import Account
 from disputes.messages import Decide, ResolveByRefund, SubmitRepresentment
@@ -244,6 +244,32 @@ def test_above_the_limit_a_second_person_approves_and_parts_are_no_way_round_it(
 
     assert story.sent == [("RF", 5000), ("RF", 4200)]
     assert story.standing() is Status.DEFLECTED
+
+
+@pytest.mark.parametrize("four_eyes_above_minor", [None, 500])
+def test_the_same_refund_again_changes_nothing_and_another_is_a_conflict(
+    four_eyes_above_minor: int | None,
+) -> None:
+    """Temporal forgets an update's id with its run; a part would be paid twice."""
+    asked = back("10.00").model_copy(update={"refund_id": "F-1"})
+    story = inquiry(four_eyes_above_minor=four_eyes_above_minor)
+    story.command("resolve_by_refund", asked)
+    if four_eyes_above_minor:
+        story.command("approve", APPROVE)
+    story.gateway()
+    assert decide(story.case, "resolve_by_refund", asked, story.now) == ()
+    other = asked.model_copy(update={"amount": euros("11.00")})
+    with pytest.raises(Conflict) as conflict:
+        decide(story.case, "resolve_by_refund", other, story.now)
+    assert conflict.value.details == {"fields": ["amount"]}
+    assert story.sent == [("RF", 1000)]
+
+
+def test_a_refund_of_all_is_known_again_whatever_an_approval_made_of_it() -> None:
+    asked = back().model_copy(update={"refund_id": "F-1"})
+    story = inquiry(four_eyes_above_minor=500).command("resolve_by_refund", asked)
+    story.command("approve", APPROVE).gateway()
+    assert decide(story.case, "resolve_by_refund", asked, story.now) == ()
 
 
 def test_what_is_approved_is_checked_as_the_case_is_then() -> None:

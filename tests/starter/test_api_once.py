@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from disputes.store.requests import KEPT
 from tests.support.api import Api, run_api
+from tests.support.desk import desk_of
 from tests.support.engine import Engine
 from tests.workflows.payment_hands import PreAuth, eur, fresh_id
 
@@ -147,6 +148,34 @@ async def test_a_capture_counts_once_for_its_key_whatever_temporal_has_forgotten
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.json()["operation"] == first.json()["operation"]
     assert [it["payment_type"] for it in await engine.sandbox.book(payment_id)] == ["PA", "CP"]
+
+
+async def test_a_refund_in_part_is_paid_once_for_its_key_whatever_temporal_has_forgotten(
+    replicas: tuple[Api, Api], engine: Engine
+) -> None:
+    """Neither the answer nor the run that knew the update's id are there any more."""
+    notice = await engine.notice(stage="inquiry")
+    await (await replicas[0].as_("door")).post("/v1/disputes", json=notice)
+    case, at = engine.handle(notice["dispute_id"]), f"/v1/disputes/{notice['dispute_id']}"
+    path = f"{at}/refund"
+    once, part = {"Idempotency-Key": f"{path}-part"}, {"amount": eur("10.00")}
+    ann = await replicas[0].as_("ann")
+    while (await ann.post(path, json={"amount": eur("92.01")})).status_code == 409:
+        pass  # its payment is not known yet
+    first = await ann.post(path, json=part, headers=once)
+    await engine.settled(case, 1)
+    await case.terminate()
+    await ann.post(f"{at}/notes", json={"text": "a run of its own"})
+    with engine.store.write() as session:
+        forget = text("UPDATE api_request SET status = NULL WHERE idempotency_key = :key")
+        session.connection().execute(forget, {"key": f"{path}-part"})
+    again = await (await replicas[1].as_("ann")).post(path, json=part, headers=once)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (first.status_code, again.status_code) == (200, 200)
+    told = [entry.what for entry in await desk_of(engine).timeline(notice["dispute_id"])]
+    assert told.count("refund_requested") == 1
+    book = await engine.sandbox.book(notice["payment_id"])
+    assert [it["payment_type"] for it in book] == ["DB", "RF"]
 
 
 async def test_an_answer_that_was_lost_is_found_by_asking_again(
