@@ -79,11 +79,13 @@ class LineSplitter:
         self._keep(data[start:])
 
     def close(self) -> Iterator[RawLine]:
-        """The last line, if it has no end."""
-        if self._rest:
-            yield from self._ended(bytes(self._rest), len(self._rest) + self._dropped)
-        if self._record:
-            yield self._made(bytes(self._record))
+        """The last line, if it has no end; nothing is left then."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        if rest:
+            yield from self._ended(rest, len(rest) + self._dropped)
+        record, self._record = bytes(self._record), bytearray()
+        if record:
+            yield self._made(record)
 
     def _keep(self, data: bytes) -> None:
         room = _KEPT_BYTES - len(self._rest)

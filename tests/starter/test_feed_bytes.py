@@ -91,6 +91,14 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory() -> None:
     assert lines[-1].content.endswith(b"good,row")
 
 
+@pytest.mark.parametrize("last", [b"b,c", b'b,"c'])
+def test_a_last_line_without_an_end_is_given_once(last: bytes) -> None:
+    splitter = LineSplitter(records=True)
+    assert [line.content for line in splitter.feed(b"a\n" + last)] == [b"a"]
+    assert [line.content for line in splitter.close()] == [last]
+    assert list(splitter.close()) == []
+
+
 def test_each_line_tells_where_the_next_begins() -> None:
     feed = b'\xef\xbb\xbfa,"b\nc"\r\n\nd,e\nf'
     for line in _split([feed], records=True)[:-1]:
