@@ -5,8 +5,9 @@ PCI DSS 3.3.1, 3.4.1: neither may be stored; what we refuse or redact never reac
 
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 REMOVED = "[removed]"
 #: Digits with single spaces or hyphens between them, not inside a longer word or number.
@@ -14,7 +15,10 @@ _RUN = re.compile(r"(?<![0-9A-Za-z.-])[0-9](?:[ -]?[0-9]){12,}(?![0-9A-Za-z])")
 _GROUP = re.compile(r"[0-9]+")
 _PAN_DIGITS = range(13, 20)
 #: Leading digits of the card networks' numbers (ISO/IEC 7812).
-_MAJOR = tuple("23456")
+_MAJOR = b"23456"
+#: What the Luhn check adds for a digit, and for one that it doubles.
+_ONCE = bytes.maketrans(b"0123456789", bytes(range(10)))
+_TWICE = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _CODE_WORDS = r"cvv2?|cvc2?|csc|cvn|security[ _-]?code|verification[ _-]?value"
 _CODE_NAME = re.compile(
     r"^(?:card)?(?:csc|cid|cvn)$|cvv|cvc|cardcsc|securitycode|verificationvalue"
@@ -38,31 +42,53 @@ _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|x([0-9a-f]{2})|(["\\/bfnrt]))')
 _SAYS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': "'"}
 
 
-def _luhn(digits: str) -> bool:
-    total = 0
-    for place, char in enumerate(reversed(digits)):
-        value = int(char) * (2 if place % 2 else 1)
-        total += value // 10 + value % 10
-    return total % 10 == 0
-
-
 def _card_numbers(text: str) -> Iterator[tuple[int, int]]:
     """Spans of card numbers: whole groups of digits, for an expiry date may stand beside them."""
     for run in _RUN.finditer(text):
-        groups = [group.span() for group in _GROUP.finditer(text, *run.span())]
-        first = 0
-        while first < len(groups):
-            # More groups than digits in the longest number cannot be one.
-            lasts = range(first, min(first + _PAN_DIGITS.stop, len(groups)))
-            last = next((it for it in lasts if _is_card(text, groups[first : it + 1])), None)
-            if last is not None:
-                yield groups[first][0], groups[last][1]
-            first = first + 1 if last is None else last + 1
+        sizes = (len(group[0]) for group in _GROUP.finditer(run[0]))
+        before = list(accumulate(sizes, initial=0))  # digits before each group
+        for first, behind in _cards(run[0].replace(" ", "").replace("-", "").encode(), before):
+            # One character stands between two groups.
+            yield run.start() + before[first] + first, run.start() + before[behind] + behind - 1
 
 
-def _is_card(text: str, groups: list[tuple[int, int]]) -> bool:
-    digits = "".join(text[start:end] for start, end in groups)
-    return len(digits) in _PAN_DIGITS and digits.startswith(_MAJOR) and _luhn(digits)
+def _cards(digits: bytes, before: list[int]) -> Iterator[tuple[int, int]]:
+    """The groups that are a card number: the first of them, and the one behind the last.
+
+    A stranger may send a mebibyte of groups: each costs a few steps, whatever stands around it.
+    """
+    sums = _luhn_sums(digits)
+    first, count = 0, len(before) - 1
+    while first < count:
+        start, card = before[first], None
+        if digits[start] in _MAJOR:
+            near = bisect_left(before, start + _PAN_DIGITS.start, first)
+            far = bisect_left(before, start + _PAN_DIGITS.stop, near)
+            card = next((it for it in range(near, far) if _luhn(sums, start, before[it])), None)
+        if card is not None:
+            yield first, card
+        first = first + 1 if card is None else card
+
+
+def _luhn(sums: tuple[bytes, bytes], start: int, stop: int) -> bool:
+    # The last digit is not doubled, the one before it is.
+    parity = sums[stop % 2]
+    return parity[start] == parity[stop]
+
+
+def _luhn_sums(digits: bytes) -> tuple[bytes, bytes]:
+    """The Luhn check's sums before each place: digits at even places doubled, then at odd ones.
+
+    Of each sum only its last digit: the check asks for no more, and a byte holds it.
+    """
+
+    def sums(doubled: int) -> bytes:
+        values = bytearray(digits.translate(_ONCE))
+        values[doubled::2] = digits.translate(_TWICE)[doubled::2]
+        totals: Iterator[int] = accumulate(values, lambda a, b: (a + b) % 10, initial=0)
+        return bytes(totals)
+
+    return sums(0), sums(1)
 
 
 def has_card_number(text: str) -> bool:
