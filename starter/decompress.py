@@ -107,8 +107,8 @@ class _Zstd:
                     piece = self._frame.decompress(rest)
                 except zstandard.ZstdError:
                     raise _damaged("zstd") from None
-                if piece:
-                    yield piece
+                for at in range(0, len(piece), _PIECE_BYTES):
+                    yield piece[at : at + _PIECE_BYTES]
                 rest = self._frame.unused_data if self._frame.eof else b""
 
     def close(self) -> None:

@@ -1,11 +1,14 @@
 """Takes a feed as its bytes come, from wherever: a file, a pipe or a request's body."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
+from typing import Final
 
 from disputes.errors import InvalidMessage
 from starter.decompress import Encoding, unpacker
@@ -16,6 +19,9 @@ from starter.lines import LineSplitter, RawLine
 from starter.mapping import Mapping, read_row
 from starter.progress import OtherFeed
 from starter.report import Report
+
+#: Lines that are read together: a small archive may be very many short ones.
+_BATCH_LINES: Final = 256
 
 
 class FeedKind(StrEnum):
@@ -103,7 +109,7 @@ class _Source:
     def __init__(self, chunks: AsyncIterable[bytes], form: FeedForm, start: Position) -> None:
         self._chunks, self._form, self._start = chunks, form, start
         self._lines = LineSplitter(records=form.kind is FeedKind.CSV)
-        self._first: list[RawLine] = []  # lines that came along with the header
+        self._first: Iterator[RawLine] = iter(())  # lines that came along with the header
         self._seen = 0  # bytes
         self._sha256 = hashlib.sha256()  # of what was taken before, then of what is taken
         self.damage: InvalidMessage | None = None
@@ -140,33 +146,31 @@ class _Source:
 
     async def header(self, data: AsyncIterator[bytes]) -> tuple[Header, LineReader]:
         """Read the header row; gives it, and what reads the records below it."""
-        first: list[RawLine] = []
         piece = b""
         async for piece in data:
-            first = list(self._lines.feed(piece))
+            self._first = self._lines.feed(piece)
+            first = await asyncio.to_thread(_next, self._first, 1)
             if first:
                 break
         else:
-            first = list(self._lines.close())
+            self._first = self._lines.close()
+            first = _next(self._first, 1)
         if not first or first[0].cut:
             raise InvalidMessage({"header": "is missing"}, what="the feed")
         if self._start.offset:
             self._restart()
-            self._first = list(self._lines.feed(self._after_start(piece)))
-        else:
-            self._first = first[1:]
+            self._first = self._lines.feed(self._after_start(piece))
         header = read_header(first[0].content)
         return header, _csv_reader(header, self._form.mapping)
 
     async def batches(self, data: AsyncIterator[bytes]) -> AsyncGenerator[list[RawLine]]:
         """The lines as they come, from where to go on."""
-        if self._first:
-            yield self._first
+        async for batch in _batches(self._first):
+            yield batch
         try:
             async for piece in data:
-                lines = list(self._lines.feed(self._after_start(piece)))
-                if lines:
-                    yield lines
+                async for batch in _batches(self._lines.feed(self._after_start(piece))):
+                    yield batch
         except InvalidMessage as fault:
             self.damage = fault  # told once what came before it is taken
         else:
@@ -176,6 +180,18 @@ class _Source:
         """The part of the newest piece that was not taken before."""
         new = self._seen - self._start.offset
         return piece if new >= len(piece) else piece[len(piece) - new :] if new > 0 else b""
+
+
+async def _batches(lines: Iterator[RawLine]) -> AsyncGenerator[list[RawLine]]:
+    """All of these lines, cut in a thread: a piece may be nothing but ends of lines."""
+    while batch := await asyncio.to_thread(_next, lines, _BATCH_LINES):
+        yield batch
+        if len(batch) < _BATCH_LINES:
+            break  # they are used up
+
+
+def _next(lines: Iterator[RawLine], count: int) -> list[RawLine]:
+    return list(islice(lines, count))
 
 
 def _other_feed() -> OtherFeed:

@@ -128,8 +128,7 @@ class Intake:
         try:
             async for batch in batches:
                 moment = now()
-                read_ahead = [(raw, _read(read, raw, moment)) for raw in batch]
-                known = await self._known([item for _, item in read_ahead])
+                read_ahead, known = await asyncio.to_thread(self._ahead, batch, read, moment)
                 for raw, item in read_ahead:
                     if isinstance(item, LineResult):
                         window.add(raw, item)
@@ -148,10 +147,16 @@ class Intake:
         finally:
             await window.cancel()
 
-    async def _known(self, items: Sequence[Item | LineResult]) -> dict[str, str]:
-        """The SHA-256 of those that were delivered before, by event id."""
-        ids = {item.event_id for item in items if not isinstance(item, LineResult)}
-        return await asyncio.to_thread(self._book.delivered_of, ids)
+    def _ahead(
+        self, batch: Sequence[RawLine], read: LineReader, now: datetime
+    ) -> tuple[list[tuple[RawLine, Item | LineResult]], dict[str, str]]:
+        """What lines bring, and the SHA-256 of those delivered before, by event id.
+
+        Reading long lines takes seconds: call it in a thread.
+        """
+        items = [(raw, _read(read, raw, now)) for raw in batch]
+        ids = {item.event_id for _, item in items if not isinstance(item, LineResult)}
+        return items, self._book.delivered_of(ids)
 
     async def _in_turn(
         self,

@@ -17,6 +17,8 @@ _KEPT_CHARS: Final = 2000
 #: Lines that are kept together, and characters of them: one line may have many reasons.
 _TOGETHER: Final = 500
 _TOGETHER_CHARS: Final = 1_000_000
+#: A longer line is read in a thread, so that others are served meanwhile.
+_LONG_BYTES: Final = 4 * 1024
 
 
 class RejectedLines:
@@ -36,7 +38,10 @@ class RejectedLines:
     async def add(self, taken: Taken) -> dict[str, object]:
         """Keep a line, now or soon; gives the whole of what may be told of it."""
         raw, reasons = taken.raw, taken.result.reasons
-        entry = rejection(raw.number, raw.content, reasons, taken.shown)
+        if len(raw.content) > _LONG_BYTES:
+            entry = await asyncio.to_thread(_entry, taken)
+        else:
+            entry = _entry(taken)
         line = str(entry["line"])
         shown = {"line": line[:_KEPT_CHARS], "cut": raw.cut or len(line) > _KEPT_CHARS}
         known = {"sha256": sha256(raw.content), "feed": self._feed}
@@ -52,6 +57,11 @@ class RejectedLines:
             # Those of a book that fails wait on: whoever asks again keeps them.
             await asyncio.to_thread(self._book.keep, self._waiting)
         self._waiting, self._chars = [], 0
+
+
+def _entry(taken: Taken) -> dict[str, object]:
+    raw = taken.raw
+    return rejection(raw.number, raw.content, taken.result.reasons, taken.shown)
 
 
 def printable(name: str) -> str:

@@ -149,6 +149,7 @@ def test_a_bomb_comes_out_in_pieces(encoding: Encoding) -> None:
     for _ in range(4):
         for piece in packed.feed(part):
             size += len(piece)
+            assert len(piece) <= 256 * 1024
             del piece
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
