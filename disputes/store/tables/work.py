@@ -155,5 +155,5 @@ class NoticeRow(SQLModel, table=True):
     #: case time
     at: datetime = Field(sa_type=UtcMoment)
     text: str
-    #: wire time
+    #: wire time, or a moment after the newest: no two are the same
     told_at: datetime = Field(sa_type=UtcMoment)
