@@ -111,6 +111,21 @@ def test_a_search_finds_a_few_among_the_many_of_others(scene: Scene) -> None:
         )
 
 
+def test_what_is_told_late_is_posted_when_it_is_told(scene: Scene) -> None:
+    """Whoever has read the ledger of the day on which the bank ruled must not miss it."""
+    dispute = scene.dispute("D-1", [entry(PaymentType.DB, 9200)], 9200)
+    dispute.send()
+    ruling, told = dispute.ruling(Outcome.MERCHANT_WON), dispute.now + timedelta(days=7)
+    late = dispute.happen(ruling).model_copy(update={"recorded_at": told})
+    dispute.events[-1] = late
+    assert late.at < told
+    scene.register.record("D-1", [late])
+    week = scene.ledger.entries(START - timedelta(days=1), told)
+    assert not [line for line in week if line.source.endswith(late.event_id)]
+    after = scene.ledger.entries(told, told + timedelta(days=1))
+    assert {(line.source, line.moment) for line in after} == {(f"fact:D-1/{late.event_id}", told)}
+
+
 def test_a_status_is_what_the_case_itself_would_say(scene: Scene, three: list[Dispute]) -> None:
     for dispute in three:
         status = scene.reads.status(dispute.case_id)
