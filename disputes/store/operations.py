@@ -153,7 +153,9 @@ class SqlOperationBook:
             if not _yields(OperationState(row.state), state):
                 return to_operation(row)
             row.settled_at = wire_now(session)
-            row.state, row.result_code, row.reason = state.value, result_code, reason
+            row.state, row.result_code = state.value, result_code
+            # PostgreSQL keeps no NUL, and what a person once said must not fail for ever.
+            row.reason = reason and reason.replace("\0", "")
             if state is OperationState.SETTLED:
                 row.amount_minor = row.amount_minor if amount_minor is None else amount_minor
                 _take_entry(session, row, gateway_id or _told_of(session, row))

@@ -99,15 +99,17 @@ def project(session: Session, row: CaseRow, moment: datetime | None = None) -> C
     Args:
         session: in a write, with the case's row locked.
         row: the case's row.
-        moment: case time of the postings; the newest event's own by default.
+        moment: case time of the postings; by default that at which the newest event was recorded:
+            a fact may have happened in days whose ledger was read to its end.
     """
     case = load_case(session, row.case_id)
     if not case.events:
         return case
     newest = case.events[-1]
-    _post_facts(session, row, case, newest.event_id, moment or newest.at)
+    now = moment or newest.recorded_at
+    _post_facts(session, row, case, newest.event_id, now)
     _show(row, status_of(case), case)
-    row.updated_at = moment or newest.recorded_at
+    row.updated_at = now
     session.add(row)
     session.flush()
     return case

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from disputes.errors import InvalidMessage
 from disputes.fields import Identifier, Name, RequestId, Text
 from disputes.messages import Decide, ResolveOperation
 from disputes.money import to_decimal
@@ -140,6 +141,18 @@ async def decision_of(request: Request, key: ApiKey, request_id: str) -> tuple[D
     decision = message(Decision, signed(await read_object(request), key, "decided_by"))
     said = decision.model_dump(exclude={"decision"}, exclude_none=True)
     return message(Decide, said, request_id=request_id), decision.decision
+
+
+async def resolution_of(request: Request, key: ApiKey, operation_key: str) -> ResolveOperation:
+    """A body's word on an operation in doubt, signed by the key.
+
+    Raises ``InvalidMessage`` also for a NUL in the proof: PostgreSQL keeps none in a text.
+    """
+    given = signed(await read_object(request), key, "resolved_by")
+    resolution = message(ResolveOperation, given, operation_key=operation_key)
+    if "\0" in resolution.proof:
+        raise InvalidMessage({"proof": "must not hold a NUL character"})
+    return resolution
 
 
 @router.post(

@@ -53,7 +53,7 @@ class CaseQuery(Page):
     q: Word | None = Field(
         default=None,
         description="What a dispute id begins with, or a whole payment id, ARN or reason code; of"
-        " each kind the first 1,000 are found.",
+        " each kind the first 1,000 that fit the other filters are found.",
     )
     sort: Sort = "next_deadline"
 

@@ -12,7 +12,7 @@ from disputes.store.reads import OperationLine
 from disputes.vocabulary import OperationState
 from starter.api import documents, examples
 from starter.api.access import Admin, Viewer
-from starter.api.bodies import message, read_object, signed
+from starter.api.approvals import resolution_of
 from starter.api.commands import Accepted, give
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
@@ -75,6 +75,5 @@ async def resolve(
     idempotency: IdempotencyKey = None,
 ) -> Response:
     """Settle a doubt: money is booked, or sent again, on this word."""
-    given = signed(await read_object(request), key, "resolved_by")
-    content = message(ResolveOperation, given, operation_key=operation_key)
+    content = await resolution_of(request, key, operation_key)
     return await give(Command(request, key, idempotency, content), dispute_id, "resolve_operation")

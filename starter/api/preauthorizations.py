@@ -18,7 +18,7 @@ from disputes.store.payment_reads import PaymentFilter
 from disputes.vocabulary import AuthorizationState
 from starter.api import documents, examples, own_payments
 from starter.api.access import Admin, Analyst, Approver, Viewer
-from starter.api.approvals import DECISION, Decision, decision_of
+from starter.api.approvals import DECISION, Decision, decision_of, resolution_of
 from starter.api.bodies import message, read_object, signed
 from starter.api.office import office_of
 from starter.api.once import Command, IdempotencyKey, json_answer
@@ -220,8 +220,7 @@ async def resolve(
     idempotency: IdempotencyKey = None,
 ) -> Response:
     """Settle a doubt: money is booked, or sent again, on this word."""
-    given = signed(await read_object(request), key, "resolved_by")
-    content = message(ResolveOperation, given, operation_key=operation_key)
+    content = await resolution_of(request, key, operation_key)
     command = Command(request, key, idempotency, content)
     return await own_payments.give(command, _KIND, payment_id, "resolve_operation")
 

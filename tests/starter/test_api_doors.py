@@ -145,6 +145,18 @@ async def test_evidence_that_is_no_text_is_refused_before_it_gets_an_id(
     _is_problem(answer, status, kind)
 
 
+@pytest.mark.parametrize(
+    "of", ["disputes/D-1", f"preauthorizations/{'a' * 32}", "refunds/R-1", "payouts/P-1"]
+)
+async def test_a_proof_with_a_nul_is_refused_by_name(api: Api, of: str) -> None:
+    """The books could not keep it; its line breaks they can."""
+    where, word = f"/v1/{of}/operations/K/resolution", {"resolution": "happened"}
+    client = await api.as_("root")
+    told = await client.post(where, json=word | {"proof": "seen\0"})
+    assert list(_is_problem(told, 422, "InvalidMessage")["fields"]) == ["proof"]
+    _is_problem(await client.post(where, json=word | {"proof": "seen\ntwice"}), 404, "NotFound")
+
+
 async def test_a_body_that_says_nothing_of_its_length_is_bounded_too(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b'{"text": "'

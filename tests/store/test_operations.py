@@ -73,6 +73,17 @@ def test_what_was_refused_yields_to_the_gateways_entry(scene: Scene) -> None:
     assert scene.ledger.verify() == []
 
 
+def test_a_proof_with_a_nul_in_it_settles_the_doubt(scene: Scene) -> None:
+    """PostgreSQL keeps no NUL: the word would fail for ever, and hold up the case's money."""
+    dispute = _disputed(scene)
+    plan = dispute.plan
+    _sent(scene, plan)
+    dispute.settle(plan, OperationState.IN_DOUBT)
+    told = scene.book.resolve(plan.key, happened=True, reason="seen\n\0in the portal", at=START)
+    assert (told.state, told.reason) == (OperationState.SETTLED, "seen\nin the portal")
+    assert scene.reads.operations(dispute_id="D-1")[0].reason == "seen\nin the portal"
+
+
 def test_an_operation_that_a_person_says_has_happened_learns_its_entry_later(scene: Scene) -> None:
     dispute = _disputed(scene)
     plan = dispute.plan

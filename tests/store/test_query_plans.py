@@ -82,11 +82,11 @@ def test_what_one_payment_has_is_found_by_its_id(
 
 
 def test_notices_go_on_from_the_last_one_read(empty_sqlite: Engine) -> None:
-    notices = SqlNotices(Store(empty_sqlite))
     first = Notice(
         notice_id="N-1", audience="merchant", kind="reminder", merchant_id="M-1", at=NOW, text="it"
     )
-    notices.tell(first)
+    telling = steps(empty_sqlite, lambda store: SqlNotices(store).tell(first))
+    assert [step for step in telling if GOES_THROUGH.search(step)] == []
     told = steps(
         empty_sqlite,
         lambda store: SqlNotices(store).told(audience=None, merchants=None, after="N-1", limit=9),

@@ -1,5 +1,6 @@
 """Lists, statements and the intake's memory."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,8 +13,9 @@ from disputes.ledger import Account
 from disputes.messages import Assign
 from disputes.status import CaseStatus
 from disputes.store.intake import IntakeBook
-from disputes.store.listing import CaseFilter
+from disputes.store.listing import MOST_FOUND, CaseFilter
 from disputes.store.reconciliation import SqlReconciliationBook
+from disputes.store.tables import CaseRow
 from disputes.vocabulary import OperationState, Outcome, PaymentType
 from tests.store.scene import START, Dispute, Scene, entry
 
@@ -74,6 +76,54 @@ def test_a_search_goes_on_page_by_page_those_without_a_deadline_last(scene: Scen
         wanted = replace(wanted, after=page.next)
     assert found == ["won-1", "ann-1"]
     assert _ids(scene, CaseFilter(q="13.1")) == found
+
+
+def test_a_search_finds_a_few_among_the_many_of_others(scene: Scene) -> None:
+    """What is cut off is what fits: another merchant's cases take nobody's place."""
+
+    def row(name: str, merchant: str, status: str) -> CaseRow:
+        return CaseRow(
+            case_id=name,
+            merchant_id=merchant,
+            payment_id="a" * 32,
+            arn="9" * 23,
+            reason_code="13.1",
+            status=status,
+            status_json=f'{{"dispute_id": "{name}"}}',
+        )
+
+    few = {f"D-{n}" for n in range(20)}
+    with scene.store.write() as session:
+        session.add_all(row(f"D-0{n:04}", "M-1", "lost") for n in range(MOST_FOUND + 500))
+        session.flush()
+        session.add_all(row(name, "M-2", "collecting") for name in few)
+    for q in ("13.1", "9" * 23, "a" * 32, "D-"):
+        for narrowed in (
+            CaseFilter(merchants=("M-2",)),
+            CaseFilter(merchants=("M-2", "M-3")),
+            CaseFilter(merchant_id="M-2"),
+            CaseFilter(status="collecting"),
+        ):
+            page = scene.reads.page(replace(narrowed, q=q, limit=500))
+            assert {json.loads(status)["dispute_id"] for status in page.statuses} == few
+        assert (
+            scene.reads.page(CaseFilter(q=q, merchant_id="M-1", status="collecting")).statuses == ()
+        )
+
+
+def test_what_is_told_late_is_posted_when_it_is_told(scene: Scene) -> None:
+    """Whoever has read the ledger of the day on which the bank ruled must not miss it."""
+    dispute = scene.dispute("D-1", [entry(PaymentType.DB, 9200)], 9200)
+    dispute.send()
+    ruling, told = dispute.ruling(Outcome.MERCHANT_WON), dispute.now + timedelta(days=7)
+    late = dispute.happen(ruling).model_copy(update={"recorded_at": told})
+    dispute.events[-1] = late
+    assert late.at < told
+    scene.register.record("D-1", [late])
+    week = scene.ledger.entries(START - timedelta(days=1), told)
+    assert not [line for line in week if line.source.endswith(late.event_id)]
+    after = scene.ledger.entries(told, told + timedelta(days=1))
+    assert {(line.source, line.moment) for line in after} == {(f"fact:D-1/{late.event_id}", told)}
 
 
 def test_a_status_is_what_the_case_itself_would_say(scene: Scene, three: list[Dispute]) -> None:

@@ -47,7 +47,9 @@ class CaseRow(SQLModel, table=True):
         Index("case_by_stage", "stage", "next_deadline", "case_id"),
         Index("case_by_network", "network", "next_deadline", "case_id"),
         Index("case_by_assignee", "assignee", "next_deadline", "case_id"),
-        Index("case_by_reason", "reason_code", "next_deadline", "case_id"),
+        # A search takes the first by their ids: without that order here it would go through all.
+        Index("case_by_reason", "reason_code", "case_id"),
+        Index("case_by_reason_of_merchant", "reason_code", "merchant_id", "case_id"),
         Index("case_by_update", "updated_at", "case_id"),
         Index("case_by_amount", "amount_minor", "case_id"),
         Index("case_by_approvals", "waiting_approvals", "case_id"),
@@ -153,5 +155,5 @@ class NoticeRow(SQLModel, table=True):
     #: case time
     at: datetime = Field(sa_type=UtcMoment)
     text: str
-    #: wire time
+    #: wire time, or a moment after the newest: no two are the same
     told_at: datetime = Field(sa_type=UtcMoment)
