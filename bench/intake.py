@@ -237,7 +237,10 @@ async def main() -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DISPUTES_", "TEMPORAL_"))}
     with tempfile.TemporaryDirectory(prefix="disputes-bench-") as name:
         folder = Path(name)
-        server = await start_temporal(kept, log=folder / "temporal.log")
+        # In a file: half a million started cases do not fit into memory.
+        server = await start_temporal(
+            kept, log=folder / "temporal.log", database=folder / "temporal.sqlite3"
+        )
         try:
             await _measure(asked, folder, server)
         finally:
