@@ -195,7 +195,7 @@ def route(entry: NotifiedEntry, known: Bearings) -> Route:
 
 
 def _explained(entry: NotifiedEntry, known: Bearings) -> Route:
-    """The way to the case that explains a chargeback, once: it asks the gateway until it knows."""
+    """The way to the case that explains a chargeback; once it was told, it is waited for."""
     ours = _explained_by(entry, known.suspects)
     if ours is None:
         return Wait("no case explains it", orphan=True)
