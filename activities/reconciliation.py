@@ -14,7 +14,7 @@ from disputes import differences, twins
 from disputes.comparison import Comparison, Windows, compare
 from disputes.decode import canonical_of
 from disputes.errors import Conflict, NotFound
-from disputes.known import KnownOperation, KnownPayment, booked_orders, sent_again, untold
+from disputes.known import KnownOperation, KnownPayment, booked_by_owner, sent_again, untold
 from disputes.messages import Booking
 from disputes.money import Money
 from disputes.operations import GatewayEntry, Plan, owner_of
@@ -132,7 +132,7 @@ class ReconciliationActivities:
 
     async def _tell_owners(self, known: KnownPayment, adopt: AdoptShown) -> None:
         """Have the payment's own workflows look: an entry is new, or an outcome known."""
-        booked = booked_orders(known)
+        booked = booked_by_owner(known)
         for workflow_id in await self._unaware(known):
             await self._news.payment_booking(workflow_id, _told(booked[workflow_id], adopt.at))
         new = next((it for it in adopt.shown if it.gateway_id in adopt.adoptable), None)
@@ -141,13 +141,13 @@ class ReconciliationActivities:
         owners = {owner_of(op.key) or "" for op in known.operations}
         owners.add(f"preauthorization/{adopt.payment.root_id}")
         ids = sorted(owner for owner in owners if owner.startswith("preauthorization/"))
-        for workflow_id in await asyncio.to_thread(self._known.concerned, ids):
+        for workflow_id in await asyncio.to_thread(self._known.on_file, ids):
             await self._news.payment_booking(workflow_id, _told(new, adopt.at))
 
     async def _unaware(self, known: KnownPayment) -> tuple[str, ...]:
-        """Orders that do not know that their money was booked, whoever had the gateway show it."""
-        booked = list(booked_orders(known))
-        return await asyncio.to_thread(self._known.concerned, booked) if booked else ()
+        """Workflows that do not know what of theirs was booked, whoever had the gateway show it."""
+        booked = list(booked_by_owner(known))
+        return await asyncio.to_thread(self._known.unaware, booked) if booked else ()
 
     async def _undo_twins(self, found: Comparison, adopt: AdoptShown) -> Comparison:
         """What is left of a comparison once the twins that can be undone are (step 7)."""

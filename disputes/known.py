@@ -9,6 +9,7 @@ from disputes.orders import OrderKind
 from disputes.twins import TWIN
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
+_OWN_WORKFLOWS = ("preauthorization", *get_args(OrderKind))
 #: Entries of which a case hears by the signal ``booking``.
 _TOLD = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
 
@@ -41,14 +42,16 @@ class KnownOperation(Durable):
 class KnownDispute(Durable):
     """A dispute on the payment, and what its case has been told.
 
-    ``told``: keys of operations that the case knows as settled; ``refunded_minor``: what it knows
-    to be refunded of the payment, ``None`` where it does not know the payment.
+    ``told``: keys of operations that the case knows as settled; ``doubted``: of those that it takes
+    for in doubt; ``refunded_minor``: what it knows to be refunded of the payment, ``None`` where it
+    does not know the payment.
     """
 
     dispute_id: str
     payment_id: str
     final: bool = False
     told: tuple[str, ...] = ()
+    doubted: tuple[str, ...] = ()
     refunded_minor: int | None = None
 
 
@@ -66,8 +69,9 @@ def untold(
 ) -> tuple[tuple[str, KnownOperation], ...]:
     """What a case has to be told: its id, with an entry that our books have and it does not.
 
-    ``fresh``: entries that were taken over just now. Besides them only entries of the gateway's own
-    are looked at: of its own operations a case may know more than it has recorded.
+    ``fresh``: entries that were taken over just now. Of its own operations a case may know more
+    than it has recorded: besides them only those are looked at that it takes for in doubt, for
+    another's question may have proved them since.
     """
     news = [
         (dispute.dispute_id, op)
@@ -75,7 +79,11 @@ def untold(
         for op in known.operations
         if op.dispute_id == dispute.dispute_id
         and _tellable(op)
-        and (op.gateway_id in fresh or (op.adopted and op.key not in dispute.told))
+        and (
+            op.gateway_id in fresh
+            or op.key in dispute.doubted
+            or (op.adopted and op.key not in dispute.told)
+        )
     ]
     for dispute in known.disputes:
         refunds = [
@@ -91,12 +99,12 @@ def untold(
     return tuple(news)
 
 
-def booked_orders(known: KnownPayment) -> dict[str, KnownOperation]:
-    """What is booked of refunds, payouts and rebills, by the workflow that asked for it."""
+def booked_by_owner(known: KnownPayment) -> dict[str, KnownOperation]:
+    """The newest booked operation of each of the payment's own workflows, by the workflow's id."""
     booked = [op for op in known.operations if op.state is OperationState.SETTLED and op.gateway_id]
-    # What undoes a twin is no order.
+    # What undoes a twin is no operation of the workflow.
     owned = [(owner_of(op.key) or "", op) for op in booked if TWIN not in op.key]
-    return {owner: op for owner, op in owned if owner.partition("/")[0] in get_args(OrderKind)}
+    return {owner: op for owner, op in owned if owner.partition("/")[0] in _OWN_WORKFLOWS}
 
 
 def sent_again(known: KnownPayment) -> KnownOperation | None:

@@ -78,12 +78,21 @@ class Arrival(Durable):
 
 
 class KnownAs(Durable):
-    """The operation of our books that an entry is, by its id or by our reference."""
+    """The operation of our books that an entry is, by its id or by our reference.
+
+    ``unheard``: the books know it as booked, and its owner does not.
+    """
 
     key: str
     state: OperationState
     gateway_id: str | None = None
     dispute_id: str | None = None
+    unheard: bool = False
+
+    def has(self, gateway_id: str) -> bool:
+        """Whether the books have this entry as booked, and its owner knows."""
+        booked = self.state is OperationState.SETTLED and self.gateway_id == gateway_id
+        return booked and not self.unheard
 
 
 class Suspect(Durable):
@@ -186,7 +195,7 @@ def route(entry: NotifiedEntry, known: Bearings) -> Route:
 
 
 def _explained(entry: NotifiedEntry, known: Bearings) -> Route:
-    """The way to the case that explains a chargeback, once: it asks the gateway until it knows."""
+    """The way to the case that explains a chargeback; once it was told, it is waited for."""
     ours = _explained_by(entry, known.suspects)
     if ours is None:
         return Wait("no case explains it", orphan=True)
@@ -204,7 +213,7 @@ def _owner(entry: NotifiedEntry, operation: KnownAs, told: str | None) -> Route 
         if operation.dispute_id is None or entry.payment_type not in _TOLD:
             return None
         return Known(operation.dispute_id) if told else TellDisputes((operation.dispute_id,))
-    if operation.state is OperationState.SETTLED and operation.gateway_id == entry.gateway_id:
+    if operation.has(entry.gateway_id):
         return Known(operation.dispute_id)
     owner, owner_id = operation.key.split(":")[:2]
     if owner in _OWN_WORKFLOWS:

@@ -130,8 +130,11 @@ class ReconciliationBook(Protocol):
     def name(self, key: str, gateway_id: str) -> None:
         """Give an operation that a person settled its entry; repeated, it changes nothing."""
 
-    def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
-        """Those of payments' own workflows that want to hear of a booked entry."""
+    def on_file(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that there are."""
+
+    def unaware(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that do not know their operation as booked."""
 
 
 class PaymentRecord(Durable):

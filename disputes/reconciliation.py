@@ -151,7 +151,7 @@ class ClaimWindow(Durable):
 class ComparedPayment(Durable):
     """A payment compared: ``adoptable`` is what taking over would resolve.
 
-    ``untold``: a case or order does not know yet what the books have for it, or a twin can be
+    ``untold``: a case or workflow does not know yet what the books have for it, or a twin can be
     undone;
     ``amiss``: the ledger has other money than operations and facts call for.
     """

@@ -63,10 +63,14 @@ class Payment(BaseModel):
 
 
 class OwnBooking(BaseModel):
-    """What the acquirer books of its own accord; without ``amount_minor`` (minor units): all."""
+    """What the acquirer books of its own accord; without ``amount_minor`` (minor units): all.
+
+    ``id`` (32 lower-case hex): under which a notification may have told of it before.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    id: str | None = Field(default=None, pattern=r"^[a-f0-9]{32}$")
     payment_type: PaymentType
     referenced_id: str
     amount_minor: int | None = Field(default=None, gt=0)

@@ -38,6 +38,11 @@ _LOOK: Final = timedelta(seconds=1)
 #: The first and the longest pause before one is looked at again; between them a tenth of its age.
 _FIRST_PAUSE: Final = timedelta(seconds=5)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
+#: As many first pauses pass before somebody is told of one again, and then as long as it is old:
+#: half a minute lets a question of its owner's be answered, and few repeats fill no history.
+_BEFORE_REPEAT: Final = 6
+#: Until when: the gateway's report lags by seconds. What it denies for longer the comparison finds.
+_REPEATED: Final = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
@@ -105,32 +110,48 @@ class Deliveries:
     async def _follow(self, due: Due) -> None:
         match route(due.entry, due.bearings):
             case TellDisputes(dispute_ids):
-                # Only ids: the case asks the gateway, for a payload proves nothing about money.
-                booking = Booking.model_validate(due.entry.booking(due.received_at))
-                for dispute_id in dispute_ids:
-                    await self._desk.fact(dispute_id, "booking", booking)
-                await self._told(due, dispute_ids[0])
+                await self._tell(due, *dispute_ids)
+                await self._told(due, case_id=dispute_ids[0])
             case TellWorkflow(workflow_id):
                 told = EntryTold.model_validate(due.entry.booking(due.received_at))
                 async with translated():
                     await self._payments.payment_booking(workflow_id, told)
-                await self._end(due, InboxState.DELIVERED, reason=workflow_id)
+                await self._told(due, workflow_id=workflow_id)
             case Known(dispute_id):
                 await self._end(due, InboxState.DELIVERED, reason="known", case_id=dispute_id)
             case Nobody(reason):
                 await self._end(due, InboxState.IGNORED, reason=reason)
             case Wait(reason, orphan, told):
                 listed = await self._listed(due) if orphan else None
-                await self._again(due, reason, told or listed)
+                if told is not None and _fresh(due):
+                    await self._tell(due, told)
+                    await self._until_taken(due, reason, told)
+                else:
+                    await self._again(due, reason, told or listed)
 
-    async def _told(self, due: Due, case_id: str) -> None:
-        """It is delivered; a chargeback only when a case has it, for this one may take another."""
-        operation = due.bearings.operation
-        owned = operation is not None and operation.dispute_id is not None
-        if due.entry.payment_type is PaymentType.CB and not owned:
-            await self._again(due, TOLD, case_id)
+    async def _tell(self, due: Due, *dispute_ids: str) -> None:
+        """Only ids: the case asks the gateway, for a payload proves nothing about money."""
+        booking = Booking.model_validate(due.entry.booking(due.received_at))
+        for dispute_id in dispute_ids:
+            await self._desk.fact(dispute_id, "booking", booking)
+
+    async def _told(
+        self, due: Due, *, case_id: str | None = None, workflow_id: str | None = None
+    ) -> None:
+        """It is delivered, unless who was told has not taken it, and may yet.
+
+        The gateway may not have shown it to them; and of a chargeback a case may take another.
+        """
+        if _is_nobodys_chargeback(due) or (_fresh(due) and _awaited(due)):
+            reason = TOLD if case_id else f"{workflow_id} was told, and has not taken it yet"
+            await self._until_taken(due, reason, case_id)
         else:
-            await self._end(due, InboxState.DELIVERED, case_id=case_id)
+            await self._end(due, InboxState.DELIVERED, reason=workflow_id, case_id=case_id)
+
+    async def _until_taken(self, due: Due, reason: str, case_id: str | None) -> None:
+        age = due.now - due.received_at
+        pause = min(max(age, _BEFORE_REPEAT * self._first_pause), _LONGEST_PAUSE)
+        await self._park(due, pause, reason, case_id)
 
     async def _listed(self, due: Due) -> str | None:
         """The placeholder of a chargeback that has waited for its case long enough."""
@@ -159,3 +180,22 @@ class Deliveries:
         self, due: Due, pause: timedelta, reason: str, case_id: str | None = None
     ) -> None:
         await asyncio.to_thread(self._inbox.again, due, pause, reason=reason, case_id=case_id)
+
+
+def _fresh(due: Due) -> bool:
+    """Whether the gateway's report may not have the entry yet."""
+    return due.now - due.received_at < _REPEATED
+
+
+def _awaited(due: Due) -> bool:
+    """Whether a reversal, or what is ours, is not on the books as it must come to be."""
+    operation = due.bearings.operation
+    if operation is None:
+        return due.entry.payment_type is PaymentType.CR
+    return not operation.has(due.entry.gateway_id)
+
+
+def _is_nobodys_chargeback(due: Due) -> bool:
+    operation = due.bearings.operation
+    owned = operation is not None and operation.dispute_id is not None
+    return due.entry.payment_type is PaymentType.CB and not owned

@@ -55,6 +55,12 @@ class Docket:
         return any(everything or not _is_echo(event) for event in fresh)
 
     @property
+    def doubts(self) -> bool:
+        """Whether a doubt waits to be handed to the register."""
+        fresh = (event for event in reversed(self.case.events) if event.sequence > self._handed)
+        return any(_is_doubt(event) for event in fresh)
+
+    @property
     def recorded(self) -> bool:
         """Whether the register has every event."""
         return self.sequence == self._recorded
@@ -256,6 +262,13 @@ def _unread(case: Case) -> bool:
 def _is_echo(event: CaseEvent) -> bool:
     body = event.body
     return isinstance(body, events.OperationReported) and not body.operation.twins
+
+
+def _is_doubt(event: CaseEvent) -> bool:
+    body = event.body
+    if not isinstance(body, events.OperationReported):
+        return False
+    return body.operation.state is OperationState.IN_DOUBT
 
 
 def actor_of(command: Command) -> str:

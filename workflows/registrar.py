@@ -32,7 +32,10 @@ class Registrar:
         if self._saving is not None and self._saving.done():
             saved, self._saving = self._saving, None
             saved.result()
-        if self._saving is None and self._docket.dirty(everything=everything):
+        # Whoever proves the operation reads there that its case does not know it. Runs of before
+        # kept a doubt only with what came next, and are replayed so.
+        doubts = self._docket.doubts and workflow.patched("record-doubts-at-once")
+        if self._saving is None and self._docket.dirty(everything=everything or doubts):
             self._saving = asyncio.create_task(self._record())
 
     @property

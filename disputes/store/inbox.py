@@ -21,6 +21,7 @@ from disputes.notification import (
     NotifiedEntry,
     Suspect,
 )
+from disputes.store.awareness import unheard
 from disputes.store.engine import Store, insert_once, wire_now
 from disputes.store.records import by_gateway_id, operations_of
 from disputes.store.tables import CaseRow, NotificationRow, OperationRow, PaymentFileRow, UtcMoment
@@ -220,6 +221,7 @@ def _known_as(session: Session, entry: NotifiedEntry) -> KnownAs | None:
         state=OperationState(row.state),
         gateway_id=row.gateway_id,
         dispute_id=row.dispute_id,
+        unheard=unheard(session, row),
     )
 
 

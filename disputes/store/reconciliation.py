@@ -12,6 +12,7 @@ from disputes.known import KnownDispute, KnownOperation, KnownPayment
 from disputes.lifecycle import fold
 from disputes.operations import GatewayEntry
 from disputes.reconciliation import ListPayments, PaymentPage, PaymentRoot, ReconciliationWindow
+from disputes.store.awareness import UNAWARE
 from disputes.store.corrections import correct
 from disputes.store.engine import Store, wire_now
 from disputes.store.guards import open_entry
@@ -19,7 +20,7 @@ from disputes.store.projection import stored_events
 from disputes.store.records import ADOPTED, by_gateway_id
 from disputes.store.tables import CaseRow, OperationRow, PaymentFileRow, PaymentRow
 from disputes.store.verification import amiss
-from disputes.vocabulary import Finality, OperationState, OrderState, PaymentType
+from disputes.vocabulary import Finality, OperationState, PaymentType
 
 #: What makes a payment of its own: it is the root of its own entries.
 _ALONE = and_(
@@ -90,18 +91,19 @@ class SqlReconciliationBook:
                 session.add(row)
                 open_entry(session, row)
 
-    def concerned(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
-        """Those of payments' own workflows that want to hear of a booked entry.
+    def on_file(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that there are."""
+        return self._filed(col(PaymentFileRow.workflow_id).in_(workflow_ids))
 
-        A pre-authorization always, for it may have lapsed; an order that does not know it.
-        """
-        waits = or_(
-            col(PaymentFileRow.kind) == "preauthorization",
-            col(PaymentFileRow.state).in_((OrderState.IN_DOUBT, OrderState.REFUSED)),
+    def unaware(self, workflow_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of payments' own workflows that do not know their operation as booked."""
+        return self._filed(
+            col(PaymentFileRow.workflow_id).in_(workflow_ids),
+            col(PaymentFileRow.state).in_(UNAWARE),
         )
-        rows = select(PaymentFileRow.workflow_id).where(
-            col(PaymentFileRow.workflow_id).in_(workflow_ids), waits
-        )
+
+    def _filed(self, *those: ColumnElement[bool]) -> tuple[str, ...]:
+        rows = select(PaymentFileRow.workflow_id).where(*those)
         with self._store.read() as session:
             return tuple(session.exec(rows.order_by(PaymentFileRow.workflow_id)))
 
@@ -188,5 +190,6 @@ def _dispute(session: Session, row: CaseRow) -> KnownDispute:
         payment_id=row.payment_id or "",
         final=row.finality == Finality.FINAL,
         told=tuple(op.key for op in case.operations if op.state is OperationState.SETTLED),
+        doubted=tuple(op.key for op in case.doubtful),
         refunded_minor=payment.refunded_minor if payment and payment.known else None,
     )

@@ -239,6 +239,8 @@ def test_a_case_is_told_what_it_does_not_know_and_nothing_else() -> None:
     assert [case for case, _ in untold(_known(adopted))] == ["D-1"]
     assert untold(_known(adopted, told=(f"gateway:{REVERSAL}",))) == ()
     assert untold(_known(_reinstating(OperationState.IN_DOUBT)), [REVERSAL]) == ()
+    proved = _known(_reinstating(OperationState.SETTLED, gateway_id=REVERSAL), doubted=(KEY,))
+    assert [(case, op.key) for case, op in untold(proved)] == [("D-1", KEY)]
 
 
 @pytest.mark.parametrize(

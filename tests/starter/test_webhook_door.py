@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from sqlmodel import select
 
 from disputes.decode import sha256
 from disputes.errors import Conflict
@@ -23,6 +24,7 @@ from disputes.notification import TOLD, placeholder_id
 from disputes.store.inbox import InboxState
 from disputes.store.listing import CaseFilter
 from disputes.store.reads import Reads
+from disputes.store.tables import NotificationRow
 from starter.intake import Outcome
 from starter.temporal_server import TemporalServer, start_temporal
 from tests.support.desk import desk_of, intake_of, opened
@@ -228,6 +230,59 @@ async def test_a_reversal_that_names_nothing_but_its_arn_is_looked_up_by_its_cas
     await dispute.until(booked_out="0.00")
 
 
+async def test_what_the_gateway_does_not_show_yet_is_told_again(alone: Engine, door: Door) -> None:
+    """The notification comes seconds after the booking, and the gateway's report after that."""
+    dispute = await Dispute.booked(alone)
+    chargeback = str((await dispute.book())[-1]["id"])
+    reversal = {"id": fresh_id(), "payment_type": "CR", "referenced_id": chargeback}
+    await door.notify(notification(reversal))
+    await until(lambda: _asked_in_vain(alone, dispute))
+    await door.until(InboxState.PARKED)
+    await alone.sandbox.own_booking("CR", chargeback, amount_minor=92_00, id=reversal["id"])
+    await dispute.until(booked_out="0.00")
+    assert (await door.until(InboxState.DELIVERED)).case_id == dispute.id
+    assert _bookings(alone, dispute) == ["CR"]
+    await dispute.rule("merchant_won")
+    await dispute.until(status="won", attention=())
+    await dispute.money_is(acquirer=92_00)
+
+
+async def test_a_chargeback_that_the_gateway_does_not_show_yet_is_told_again(
+    alone: Engine, door: Door
+) -> None:
+    chargeback = {"id": fresh_id(), "payment_type": "CB"}
+    dispute = await Dispute.opened(alone, stage="inquiry", gateway_reference=chargeback["id"])
+    await door.notify(notification(chargeback | {"referenced_id": dispute.payment}))
+    await until(lambda: _asked_in_vain(alone, dispute))
+    await alone.sandbox.own_booking("CB", dispute.payment, amount_minor=92_00, id=chargeback["id"])
+    await dispute.until(booked_out="92.00")
+    assert (await door.until(InboxState.DELIVERED)).case_id == dispute.id
+    assert _bookings(alone, dispute) == ["CB"]
+
+
+async def test_what_the_gateway_never_shows_is_left_to_the_comparison(
+    alone: Engine, door: Door
+) -> None:
+    """Nobody is told for ever, however often it is looked at."""
+    dispute = await Dispute.booked(alone)
+    chargeback = str((await dispute.book())[-1]["id"])
+    reversal = {"id": fresh_id(), "payment_type": "CR", "referenced_id": chargeback}
+    await door.notify(notification(reversal))
+    assert (await door.until(InboxState.PARKED)).reason == TOLD
+    with alone.store.write() as session:
+        row = session.exec(select(NotificationRow)).one()
+        row.received_at -= timedelta(hours=1)
+        session.add(row)
+    line = await door.until(InboxState.DELIVERED)
+    assert (line.case_id, line.due_at) == (dispute.id, None)
+
+
+def _asked_in_vain(engine: Engine, dispute: Dispute) -> bool:
+    """The case was told, and asked about its payment after that."""
+    kinds = [event.body.kind for event in _events(engine, dispute)]
+    return "booked" in kinds and "payment_known" in kinds[kinds.index("booked") :]
+
+
 async def test_a_chargeback_that_the_case_it_names_does_not_take_is_listed(
     alone: Engine, hasty_door: Door
 ) -> None:
@@ -280,8 +335,25 @@ async def test_a_notification_settles_a_refund_in_doubt(alone: Engine, door: Doo
     summary = await own.result()
     assert summary.operation is not None
     assert (summary.state, summary.operation.gateway_id) == ("settled", booked["id"])
-    assert (await door.until(InboxState.DELIVERED)).reason == own.workflow_id
+    assert (await door.until(InboxState.DELIVERED)).reason == "known"
     assert own.accounts() == {"acquirer": 72_00, "sales": -92_00, "refunds": 20_00}
+    assert await own.posts() == ["RF"]
+
+
+async def test_a_refund_in_doubt_that_the_gateway_does_not_show_yet_is_told_again(
+    alone: Engine, door: Door
+) -> None:
+    payment = fresh_id()
+    await alone.sandbox.payment(payment, "92.00", "EUR")
+    match = {"payment_type": "RF", "payment_id": payment}
+    await alone.sandbox.arm("result_code_after_booking", match=match, code="000.400.030")
+    own = await Refund.asked(alone, payment)
+    await own.until(state="in_doubt")
+    asked = {"payment_id": payment, "query": True}
+    await alone.sandbox.arm("result_code", match=asked, code="700.400.580")
+    await door.notify(notification((await alone.sandbox.book(payment))[-1]))
+    assert (await own.result()).state == "settled"
+    assert (await door.until(InboxState.DELIVERED)).reason == "known"
     assert await own.posts() == ["RF"]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from disputes.decode import canonical_of, sha256
 from disputes.errors import Conflict
 from disputes.events import OperationReported
+from disputes.known import untold
 from disputes.notification import (
     TOLD,
     Arrival,
@@ -30,12 +31,14 @@ from disputes.notification import (
     route,
 )
 from disputes.operations import GatewayEntry
+from disputes.payment_steps import PaymentFile
 from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
 from disputes.store.database import connected, make_engine
 from disputes.store.engine import Store, open_store
 from disputes.store.inbox import Due, Inbox, InboxState
 from disputes.store.listing import CaseFilter
 from disputes.store.migrations import migrate
+from disputes.store.payment_register import SqlPaymentRegister
 from disputes.store.placeholders import Placeholders
 from disputes.store.reads import Reads
 from disputes.store.reconciliation import SqlReconciliationBook
@@ -408,6 +411,62 @@ def test_the_books_know_whose_an_entry_is(scene: Scene) -> None:
     assert _whom(scene, refund) == TellDisputes(("D-1",))
     capture = _cb(new_id(), payment_type=PaymentType.CP)
     assert isinstance(_whom(scene, capture), Nobody)
+
+
+def test_who_takes_it_for_in_doubt_is_told_what_anothers_question_proved(scene: Scene) -> None:
+    """Its case, which sends nothing while it doubts, has not heard what the books know."""
+    payment = entry(PaymentType.DB, 92_00)
+    doubting = scene.dispute("D-B", [payment], 92_00)
+    plan = doubting.plan
+    record = scene.book.intend(plan, ())
+    scene.book.mark_sent(plan.key, attempts=record.attempts)
+    doubting.settle(plan, OperationState.IN_DOUBT)
+    booked = entry(PaymentType.CB, 92_00, payment.gateway_id, mtid=plan.merchant_transaction_id)
+    shown = [payment, booked]
+    Dispute(scene, "D-A", shown).open(10_00)
+    told = _cb(
+        payment.gateway_id,
+        gateway_id=booked.gateway_id,
+        merchant_transaction_id=plan.merchant_transaction_id,
+    )
+    assert _whom(scene, told) == TellDisputes(("D-B",))
+    compared = SqlReconciliationBook(scene.store)
+    news = untold(compared.payment(payment.gateway_id, shown))
+    assert [(case, op.key) for case, op in news] == [("D-B", plan.key)]
+    proved = scene.book.adopt_entry("D-B", booked, doubting.now)
+    assert proved is not None
+    doubting.record(OperationReported(operation=proved))
+    assert _whom(scene, told) == Known("D-B")
+    assert untold(compared.payment(payment.gateway_id, shown)) == ()
+    doubting.ruled(Outcome.MERCHANT_WON)
+    assert doubting.send().purpose is Purpose.REINSTATE
+
+
+def test_a_workflow_hears_of_its_operation_that_a_disputes_question_proved(scene: Scene) -> None:
+    payment = entry(PaymentType.DB, 92_00)
+    scene.book.adopt_own("M-1", payment.gateway_id, [payment], AT)
+    plan = own_plan("refund", "R-1", Purpose.REFUND, 10_00, payment.gateway_id)
+    record = scene.book.intend(plan, ())
+    scene.book.mark_sent(plan.key, attempts=record.attempts)
+    scene.book.settle(plan.key, OperationState.IN_DOUBT, at=AT)
+    file = PaymentFile(
+        workflow_id="refund/R-1",
+        kind="refund",
+        merchant_id="M-1",
+        state="in_doubt",
+        revision=1,
+        content="{}",
+        status="{}",
+        at=AT,
+    )
+    register = SqlPaymentRegister(scene.store)
+    register.record(file, None)
+    refund = entry(PaymentType.RF, 10_00, payment.gateway_id, mtid=plan.merchant_transaction_id)
+    scene.dispute("D-A", [payment, refund], 10_00)
+    told = _cb(payment.gateway_id, payment_type=PaymentType.RF, gateway_id=refund.gateway_id)
+    assert _whom(scene, told) == TellWorkflow("refund/R-1")
+    register.record(file.model_copy(update={"state": "settled", "revision": 2}), None)
+    assert _whom(scene, told) == Known()
 
 
 def _told(scene: Scene, dispute: Dispute, shown: GatewayEntry) -> None:

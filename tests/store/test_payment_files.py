@@ -214,9 +214,15 @@ def test_who_wants_to_hear_of_a_booked_entry(register: SqlPaymentRegister, store
     register.record(_file("refund/taken-for-refused", state="refused"), None)
     register.record(_file("preauthorization/any", kind="preauthorization", state="expired"), None)
     named = ["refund/doubt", "refund/settled", "refund/taken-for-refused"]
-    named += ["preauthorization/any", "payout/nobody"]
-    concerned = SqlReconciliationBook(store).concerned(named)
-    assert concerned == ("preauthorization/any", "refund/doubt", "refund/taken-for-refused")
+    doubted = _file("preauthorization/doubt", kind="preauthorization", state="in_doubt")
+    register.record(doubted, None)
+    named += ["preauthorization/any", "preauthorization/doubt", "payout/nobody"]
+    book = SqlReconciliationBook(store)
+    unaware = ("preauthorization/doubt", "refund/doubt", "refund/taken-for-refused")
+    assert book.unaware(named) == unaware
+    assert book.on_file(named) == tuple(
+        sorted(["preauthorization/any", "refund/settled", *unaware])
+    )
 
 
 # A lapse is a level

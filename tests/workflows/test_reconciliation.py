@@ -7,12 +7,13 @@ from disputes.money import Money
 from disputes.reconciliation import ReconciliationReport
 from disputes.status import CaseStatus
 from disputes.store.reads import Reads
-from disputes.vocabulary import PaymentType
+from disputes.vocabulary import OperationState, PaymentType
 from tests.store.scene import Scene, entry
 from tests.support.engine import Engine
 from tests.support.reconciliation import reconcile
 from tests.support.waiting import until
 from tests.workflows.hands import Dispute
+from tests.workflows.payment_hands import PreAuth
 
 
 def _found(report: ReconciliationReport) -> list[tuple[str, str]]:
@@ -162,6 +163,43 @@ async def test_a_rebill_in_doubt_is_settled_too(quick: Engine) -> None:
     assert (report.adopted, report.flagged) == (1, 0)
     await dispute.until(rebilled="92.00", attention=())
     await dispute.money_is(acquirer=92_00, dispute_loss=92_00, recovered=92_00)
+
+
+async def test_a_case_in_doubt_hears_what_anothers_question_proved(quick: Engine) -> None:
+    """The books have its chargeback, so nothing differs; while it doubts it sends no reversal."""
+    notice = await quick.notice()
+    match = {"payment_type": "CB", "payment_id": notice["payment_id"]}
+    code = "000.400.030"
+    await quick.sandbox.arm("result_code_after_booking", match=match, code=code)
+    dispute = Dispute(quick, notice)
+    await quick.open(notice)
+    await dispute.until(lambda it: "operation_in_doubt" in it.attention)
+    other = await Dispute.opened(quick, payment_id=dispute.payment, stage="inquiry")
+    await until(lambda: bool(_known(other)))
+    assert [op.state for op in dispute.operations()] == [OperationState.SETTLED]
+    report = await reconcile(quick, dispute.payment)
+    assert (report.adopted, report.flagged) == (0, 0)
+    await dispute.until(attention=())
+    await dispute.rule("merchant_won")
+    await dispute.until(status="won", booked_out="0.00")
+    assert await dispute.booked_types() == ["DB", "CB", "CR"]
+
+
+async def test_an_authorization_in_doubt_hears_what_anothers_question_proved(
+    quick: Engine,
+) -> None:
+    own = await PreAuth.opened(quick)
+    match = {"payment_type": "CP", "payment_id": own.payment}
+    code = "000.400.030"
+    await quick.sandbox.arm("result_code_after_booking", match=match, code=code)
+    await own.capture()
+    await own.until(state="in_doubt")
+    capture = str((await quick.sandbox.book(own.payment))[-1]["id"])
+    other = await Dispute.opened(quick, payment_id=capture, stage="inquiry")
+    await until(lambda: bool(_known(other)))
+    assert (await own.until(state="in_doubt")).state == "in_doubt"
+    await reconcile(quick, str(own.payment))
+    assert (await own.result()).state == "captured"
 
 
 async def test_what_a_notification_told_first_settles_the_doubt_later(quick: Engine) -> None:
