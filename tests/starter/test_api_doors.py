@@ -1,6 +1,6 @@
 """Who may come in, what is refused before any case hears of it, and in which words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,16 @@ async def test_evidence_that_is_no_text_is_refused_before_it_gets_an_id(
     headers = {"content-type": media_type}
     answer = await client.post("/v1/disputes/D-1/evidence", content=content, headers=headers)
     _is_problem(answer, status, kind)
+
+
+@pytest.mark.parametrize("order", [("file", "text"), ("text", "file")])
+async def test_a_form_with_a_file_and_a_text_loses_neither(api: Api, order: Sequence[str]) -> None:
+    parts = {"file": ("a.txt", b"of the file"), "text": (None, b"of the form")}
+    files = {"evidence_type": (None, b"invoice"), **{name: parts[name] for name in order}}
+    client = await api.as_("ann")
+    answer = await client.post("/v1/disputes/D-1/evidence", files=files)
+    told = _is_problem(answer, 422, "InvalidMessage")
+    assert list(told["fields"]) == ["text"]
 
 
 async def test_a_body_that_says_nothing_of_its_length_is_bounded_too(api: Api) -> None:
