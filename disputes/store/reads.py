@@ -116,10 +116,12 @@ class Reads:
             return row.merchant_id
         return DisputeNotice.model_validate_json(claim.content).merchant_id if claim else None
 
-    def claimed(self, case_id: str) -> bool:
-        """Whether a notice has taken this id."""
+    def known(self, case_id: str) -> bool:
+        """Whether a case has this id, is listed under it, or a notice has taken it."""
         with self._store.read() as session:
-            return session.get(Claim, f"{DISPUTE}{meant(session, case_id)}") is not None
+            case_id = meant(session, case_id)
+            listed = session.exec(_STATUS, params={"case_id": case_id}).one_or_none()
+            return bool(listed) or session.get(Claim, f"{DISPUTE}{case_id}") is not None
 
     def waiting(
         self, *, merchants: tuple[str, ...] | None, after: str | None, limit: int

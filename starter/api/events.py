@@ -54,14 +54,9 @@ async def events(
     """Stream the timeline from the event after ``Last-Event-ID``, and then whatever is added."""
     office = office_of(request)
     await asyncio.to_thread(office.see, key, dispute_id)
-    known = await asyncio.to_thread(_known, office, dispute_id)
-    if not known:
+    if not await asyncio.to_thread(office.reads.known, dispute_id):
         raise NotFound("there is no case with this id")
     return StreamingResponse(_news(office, dispute_id, last), media_type="text/event-stream")
-
-
-def _known(office: ApiOffice, dispute_id: str) -> bool:
-    return office.reads.newest(dispute_id) is not None or office.reads.claimed(dispute_id)
 
 
 async def _news(office: ApiOffice, dispute_id: str, last: str) -> AsyncIterator[str]:

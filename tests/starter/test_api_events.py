@@ -11,8 +11,10 @@ import pytest_asyncio
 
 from disputes.events import CaseEvent, NoteAdded
 from disputes.messages import AddNote
+from disputes.notification import NotifiedEntry
 from disputes.store.engine import open_store
 from disputes.store.migrations import migrate
+from disputes.store.placeholders import Placeholders
 from disputes.vocabulary import PaymentType
 from tests.store.scene import Dispute, Scene, entry
 from tests.support.api import Api, run_api
@@ -120,3 +122,31 @@ async def test_no_news_are_lost_where_another_worker_takes_them_in_another_order
     for wrong in ("-1", "x", "3-", "3-xyz", "99999999999"):
         refused = await eve.get(path, headers={"Last-Event-ID": wrong})
         assert (refused.status_code, refused.json()["type"]) == (422, "InvalidMessage")
+
+
+async def test_a_listed_chargeback_has_no_history_until_its_dispute_comes(
+    register: tuple[Scene, Api],
+) -> None:
+    """Its stream goes on with the dispute's; the database knows that there is nothing to ask."""
+    scene, api = register
+    payment = entry(PaymentType.DB, 92_00)
+    chargeback = entry(PaymentType.CB, 92_00, payment.gateway_id)
+    told = NotifiedEntry(
+        gateway_id=chargeback.gateway_id,
+        payment_type=PaymentType.CB,
+        referenced_id=payment.gateway_id,
+        amount_minor=92_00,
+        currency="EUR",
+    )
+    path, eve = f"/v1/disputes/{Placeholders(scene.store).open(told)}", await api.as_("eve")
+    assert (await eve.get(f"{path}/timeline")).json() == {"items": []}
+    packet = await eve.get(f"{path}/packet.pdf")
+    assert (packet.status_code, packet.json()["type"]) == (409, "IllegalTransition")
+    async with asyncio.timeout(30), eve.stream("GET", f"{path}/events") as stream:
+        assert stream.status_code == 200
+        case = scene.dispute("D-1", [payment, chargeback], 92_00)
+        news = await _events(stream.aiter_lines(), len(case.events))
+    assert [event["event"] for event in news] == ["opened", "payment_known"]
+    nothing = f"/v1/disputes/gw-{'0' * 32}"
+    for tail in ("", "/timeline", "/events", "/packet.pdf"):
+        assert (await eve.get(nothing + tail)).status_code == 404
