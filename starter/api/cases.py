@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from disputes.consequences import Consequences
 from disputes.errors import InvalidMessage, InvalidNotice, NotFound
-from disputes.fields import Identifier, Moment
+from disputes.fields import Identifier, Moment, Name
 from disputes.messages import BankRuling, NetworkEvent
 from disputes.notice import DisputeNotice
 from disputes.status import CaseStatus, TimelineEntry
@@ -46,7 +46,7 @@ class CaseQuery(Page):
     stage: Stage | None = None
     merchant_id: Identifier | None = None
     network: Network | None = None
-    assignee: Word | None = None
+    assignee: Name | None = None
     due_before: Moment | None = Field(
         default=None, description="Whose next deadline is earlier (RFC 3339)."
     )

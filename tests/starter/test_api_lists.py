@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
+from disputes.messages import Assign
 from disputes.store.engine import Store, open_store
 from disputes.store.migrations import migrate
 from disputes.store.tables import CaseRow
@@ -123,6 +124,18 @@ async def test_a_search_finds_beginnings_of_ids_and_whole_references(
     assert set(await _all(client, "q=10.4")) == {f"D-{n}" for n in range(0, SOME, 5)}
     for nothing in ("-3", "d-3", "D-3%", "D_3", "10."):
         assert await _all(client, f"q={nothing}") == []
+
+
+async def test_whoever_can_have_a_case_can_be_asked_for(shelf: tuple[Store, Api]) -> None:
+    store, api = shelf
+    client = await api.as_("eve")
+    longest = "ä b" * 66 + "cd"
+    Assign(assignee=longest, assigned_by="ann")
+    with store.write() as session:
+        session.get_one(CaseRow, "D-7").assignee = longest
+    assert await _all(client, f"assignee={longest}") == ["D-7"]
+    answer = await client.get("/v1/disputes", params={"assignee": longest + "e"})
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["assignee"])
 
 
 async def test_a_place_that_no_list_gave_is_refused_by_name(shelf: tuple[Store, Api]) -> None:
