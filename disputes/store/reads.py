@@ -15,7 +15,7 @@ from disputes.store.listing import CaseFilter, CasePage, case_page
 from disputes.store.placeholders import meant
 from disputes.store.projection import load_case, stored_events, told_case
 from disputes.store.register import DISPUTE
-from disputes.store.tables import CaseRow, Claim, OperationRow, PaymentRow, UtcMoment
+from disputes.store.tables import CaseEventRow, CaseRow, Claim, OperationRow, PaymentRow, UtcMoment
 from disputes.vocabulary import OperationState
 
 
@@ -97,11 +97,14 @@ class Reads:
         with self._store.read() as session:
             return session.exec(_STATUS, params={"case_id": meant(session, case_id)}).one_or_none()
 
-    def sequence(self, case_id: str) -> int:
-        """Number of a case's newest event; 0 for none."""
+    def newest(self, case_id: str) -> str | None:
+        """A case's newest event, as it is stored; ``None`` for none."""
         with self._store.read() as session:
-            newest = select(CaseRow.sequence).where(CaseRow.case_id == meant(session, case_id))
-            return session.exec(newest).one_or_none() or 0
+            sequence = col(CaseEventRow.sequence)
+            bodies = select(CaseEventRow.body).where(
+                CaseEventRow.case_id == meant(session, case_id)
+            )
+            return session.exec(bodies.order_by(sequence.desc()).limit(1)).one_or_none()
 
     def merchant(self, case_id: str) -> str | None:
         """The merchant of a case, also of one that was claimed a moment ago and has not begun."""
@@ -113,10 +116,12 @@ class Reads:
             return row.merchant_id
         return DisputeNotice.model_validate_json(claim.content).merchant_id if claim else None
 
-    def claimed(self, case_id: str) -> bool:
-        """Whether a notice has taken this id."""
+    def known(self, case_id: str) -> bool:
+        """Whether a case has this id, is listed under it, or a notice has taken it."""
         with self._store.read() as session:
-            return session.get(Claim, f"{DISPUTE}{meant(session, case_id)}") is not None
+            case_id = meant(session, case_id)
+            listed = session.exec(_STATUS, params={"case_id": case_id}).one_or_none()
+            return bool(listed) or session.get(Claim, f"{DISPUTE}{case_id}") is not None
 
     def waiting(
         self, *, merchants: tuple[str, ...] | None, after: str | None, limit: int

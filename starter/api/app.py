@@ -41,6 +41,7 @@ from starter.api import (
     problems,
     reconciliations,
 )
+from starter.api.documents import Application
 from starter.api.gateway_door import GatewayDoor
 from starter.api.guard import Guard
 from starter.api.keys import SETTING, KeyRing
@@ -111,7 +112,7 @@ def make_app(env: Mapping[str, str], *, patience: timedelta = ANSWER_TIMEOUT) ->
         metrics=metrics,
     )
     door = GatewayDoor(office) if settings.webhook_keys else None
-    app = FastAPI(
+    app = Application(
         title="Dispute Engine",
         version=version("dispute-engine"),
         description=_ABOUT,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from disputes.consequences import Consequences
 from disputes.errors import InvalidMessage, InvalidNotice, NotFound
-from disputes.fields import Identifier, Moment
+from disputes.fields import Identifier, Moment, Name
 from disputes.messages import BankRuling, NetworkEvent
 from disputes.notice import DisputeNotice
 from disputes.status import CaseStatus, TimelineEntry
@@ -46,7 +46,7 @@ class CaseQuery(Page):
     stage: Stage | None = None
     merchant_id: Identifier | None = None
     network: Network | None = None
-    assignee: Word | None = None
+    assignee: Name | None = None
     due_before: Moment | None = Field(
         default=None, description="Whose next deadline is earlier (RFC 3339)."
     )
@@ -189,7 +189,7 @@ async def show(
     stored = await asyncio.to_thread(_stored, office, key, dispute_id)
     if stored is not None and not live:
         return Response(stored, media_type=_JSON)
-    if stored is None and not await asyncio.to_thread(office.reads.claimed, dispute_id):
+    if stored is None and not await asyncio.to_thread(office.reads.known, dispute_id):
         raise NotFound("there is no case with this id")
     # One that was opened a moment ago is not in the database yet: it can say so itself.
     async with office.temporal.desk() as desk:
@@ -217,8 +217,10 @@ async def timeline(
     office = office_of(request)
     await asyncio.to_thread(office.see, key, dispute_id)
     entries = await asyncio.to_thread(office.reads.timeline, dispute_id)
-    if live or not entries:
-        if not live and not await asyncio.to_thread(office.reads.claimed, dispute_id):
+    # A chargeback that is listed without a notice has a status, and nothing has happened to it.
+    unlisted = not entries and not await asyncio.to_thread(office.reads.status_json, dispute_id)
+    if live or unlisted:
+        if not live and not await asyncio.to_thread(office.reads.known, dispute_id):
             raise NotFound("there is no case with this id")
         async with office.temporal.desk() as desk:
             entries = tuple(await desk.timeline(dispute_id))

@@ -4,7 +4,9 @@ Bodies are read by ``bodies``, not by the framework, so that every door is equal
 """
 
 from collections.abc import Collection, Mapping
+from typing import Any, Final
 
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from starter.api.problems import MEDIA_TYPE, Problem
@@ -25,10 +27,41 @@ _MEANINGS = {
     503: "Not known: Temporal or the database does not answer. What was asked for may still be"
     " carried out: repeat it with the same Idempotency-Key.",
 }
+#: Seconds after which it is worth asking again.
+_AFTER: Final = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
+_HELD: Final = {"Retry-After": {**_AFTER["Retry-After"], "required": False}}
+#: Refusals that say so; of a case only that its payment is held.
+_HEADERS: Final = {409: _HELD, 429: _AFTER, 503: _AFTER}
+_REPLAYED: Final = {
+    "description": "`true`: the answer that the request with this Idempotency-Key had before.",
+    "schema": {"const": "true"},
+}
 Responses = dict[int | str, dict[str, object]]
 _ALWAYS = (401, 403, 422, 429, 503)
 _READS = (*_ALWAYS, 404)
 _WRITES = (*_READS, 400, 409, 413, 415)
+
+
+class Application(FastAPI):
+    """An application whose document says what the framework's own does not."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with problems as problems only, and with what tells a repeated answer."""
+        document = super().openapi()
+        for methods in document["paths"].values():
+            for route in methods.values():
+                _correct(route)
+        return document
+
+
+def _correct(route: Mapping[str, Any]) -> None:
+    once = any(it["name"] == "Idempotency-Key" for it in route.get("parameters", ()))
+    for status, answer in route["responses"].items():
+        if MEDIA_TYPE in answer.get("content", {}):
+            # Of the model, which the document would not know without it.
+            answer["content"].pop("application/json", None)
+        elif once and status.startswith("2"):
+            answer.setdefault("headers", {})["Idempotency-Replayed"] = _REPLAYED
 
 
 def refusals(*statuses: int) -> Responses:
@@ -38,6 +71,7 @@ def refusals(*statuses: int) -> Responses:
             "model": Problem,
             "description": _MEANINGS[status],
             "content": {MEDIA_TYPE: _PROBLEM},
+            "headers": _HEADERS.get(status, {}),
         }
         for status in sorted(statuses)
     }

@@ -29,14 +29,14 @@ _MULTIPART: Final = "multipart/form-data"
 
 
 def _document() -> dict[str, object]:
-    """A body of JSON, or a form with the same fields and a file instead of the text."""
+    """A body of JSON, or a form with the same fields, in which a file may be the text."""
     optional = ("submitted_by", _BY_ID)
     extra = documents.body(AddEvidence, examples.EVIDENCE, optional=optional)
-    form = documents.body_schema(AddEvidence, optional=optional, without=("blob", "text"))
+    form = documents.body_schema(AddEvidence, optional=optional, without=("blob",))
     properties = form["properties"]
     if isinstance(properties, dict):
-        properties["file"] = {"type": "string", "contentMediaType": "text/plain"}
-    form["required"] = ["evidence_type", "file"]
+        file = {"type": "string", "contentMediaType": "text/plain"}
+        properties["file"] = file | {"description": "The text; not together with `text`."}
     content = extra["requestBody"]
     if isinstance(content, dict):
         content["content"][_MULTIPART] = {"schema": form}
@@ -79,6 +79,8 @@ async def _form(request: Request) -> Given:
         names = [name for name, _ in form.multi_items()]
         if len(set(names)) < len(names):
             raise InvalidMessage({"message": "names a field twice"})
+        if {"file", "text"} <= set(names):  # both are the text: one would be lost
+            raise InvalidMessage({"text": "not together with file"})
         for name, value in form.multi_items():
             if not isinstance(value, UploadFile):
                 given[name] = value

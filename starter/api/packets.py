@@ -42,6 +42,6 @@ async def packet_pdf(request: Request, key: Viewer, dispute_id: Identifier) -> R
 def _packet(office: ApiOffice, key: ApiKey, dispute_id: str) -> Packet:
     office.see(key, dispute_id)
     case = office.reads.case(dispute_id)
-    if not case.events and not office.reads.claimed(dispute_id):
+    if not case.events and not office.reads.known(dispute_id):
         raise NotFound("there is no case with this id")
     return packet_of(case)

@@ -6,14 +6,16 @@ No 5xx but 503, and that means *not known*: what was asked for may still be carr
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from http import HTTPMethod, HTTPStatus
 from typing import Final, TypeVar
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from disputes import errors
 from disputes.card_data import redact
@@ -124,7 +126,26 @@ def of_refusal(refusal: Refusal) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Have an application answer every error as problem details."""
     for kind in _ANSWERS:
-        app.add_exception_handler(kind, lambda _request, error: answer_of(error))
+        app.add_exception_handler(kind, _answer)
+
+
+def _answer(request: Request, error: Exception) -> JSONResponse:
+    answer = answer_of(error)
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names the methods of the first route of the address only.
+        answer.headers["allow"] = ", ".join(_methods(request))
+    return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that a request's address takes, of whichever of its routes."""
+    routes = request.app.routes
+    scopes = ({**request.scope, "method": str(method)} for method in HTTPMethod)
+    return [
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 def answer_of(error: Exception) -> JSONResponse:

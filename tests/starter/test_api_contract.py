@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from starter.api.problems import MEDIA_TYPE as PROBLEM
 from starter.api.webhooks import PATH
 from tests.support.api import Api, run_api, secret_of
 from tests.support.engine import Engine
@@ -115,3 +116,18 @@ async def test_the_document_is_whole(api: Api) -> None:
                 assert {"200", "401", "413", "503"} <= set(route["responses"])
             elif path not in open_doors:
                 assert {"401", "403", "422", "429", "503"} <= set(route["responses"])
+
+
+async def test_the_document_tells_how_refusals_and_repeated_answers_look(api: Api) -> None:
+    document = (await (await api.as_(None)).get("/openapi.json")).json()
+    routes = [it for methods in document["paths"].values() for it in methods.values()]
+    for route in routes:
+        once = any(it["name"] == "Idempotency-Key" for it in route.get("parameters", []))
+        for status, answer in route["responses"].items():
+            headers = answer.get("headers", {})
+            refused = answer.get("content", {}).keys() & {PROBLEM}
+            assert not refused or list(answer["content"]) == [PROBLEM]
+            assert not refused or ("Retry-After" in headers) is (status in ("409", "429", "503"))
+            if status.startswith("2"):
+                assert ("Idempotency-Replayed" in headers) is once
+    assert "Problem" in document["components"]["schemas"]

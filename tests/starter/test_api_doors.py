@@ -1,6 +1,6 @@
 """Who may come in, what is refused before any case hears of it, and in which words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,16 @@ async def test_a_proof_with_a_nul_is_refused_by_name(api: Api, of: str) -> None:
     _is_problem(await client.post(where, json=word | {"proof": "seen\ntwice"}), 404, "NotFound")
 
 
+@pytest.mark.parametrize("order", [("file", "text"), ("text", "file")])
+async def test_a_form_with_a_file_and_a_text_loses_neither(api: Api, order: Sequence[str]) -> None:
+    parts = {"file": ("a.txt", b"of the file"), "text": (None, b"of the form")}
+    files = {"evidence_type": (None, b"invoice"), **{name: parts[name] for name in order}}
+    client = await api.as_("ann")
+    answer = await client.post("/v1/disputes/D-1/evidence", files=files)
+    told = _is_problem(answer, 422, "InvalidMessage")
+    assert list(told["fields"]) == ["text"]
+
+
 async def test_a_body_that_says_nothing_of_its_length_is_bounded_too(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b'{"text": "'
@@ -187,7 +197,24 @@ async def test_a_wrong_query_names_its_field(api: Api) -> None:
     for path in ("/v1/disputes/a%20b", "/v1/payments/x", "/v1/reconciliations/today"):
         _is_problem(await client.get(path), 422, "InvalidMessage")
     _is_problem(await client.get("/v1/nothing"), 404, "NotFound")
-    _is_problem(await client.put("/v1/disputes"), 405, "MethodNotAllowed")
+
+
+async def test_a_method_that_is_not_taken_is_told_all_that_are(api: Api) -> None:
+    """Of every route with the address (RFC 9110), and with or without a key."""
+    addresses = {
+        "/v1/disputes": "GET, POST",
+        "/v1/disputes/D-1": "GET",
+        "/v1/disputes/feed": "GET, POST",  # a case may be called so
+        "/v1/disputes/D-1/evidence/EV-1": "DELETE",
+        "/healthz": "GET",
+    }
+    for path, allowed in addresses.items():
+        for name in ("eve", None):
+            answer = await (await api.as_(name)).put(path)
+            _is_problem(answer, 405, "MethodNotAllowed")
+            assert answer.headers["allow"] == allowed
+    head = await (await api.as_("eve")).head("/v1/disputes")
+    assert (head.status_code, head.headers["allow"]) == (405, "GET, POST")
 
 
 async def test_answers_keep_browsers_and_caches_out(api: Api) -> None:
