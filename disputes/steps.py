@@ -43,7 +43,8 @@ class AskPayment(Durable):
     """Ask the gateway what it knows of a payment; record ``events`` of the dispute first.
 
     Without a dispute a PA or CD is asked for as well: its own workflow wants to know it.
-    ``told``: entries that hang under nothing, and may be operations of the payment's workflow.
+    ``told``: entries that hang under nothing or another payment, and may be operations of the
+    workflow that asks.
     """
 
     dispute_id: str | None = None

@@ -100,10 +100,10 @@ class OrderTill:
             return self._resolve(self.resolutions.pop(0), now)
         if self._unfinished:
             return self._move(self._unfinished.pop(0), now)
-        if self._unproven():
-            return self._look_again(self.bookings.pop(0), now) if self.bookings else None
         if self._disputes_due():
             return self._tell_disputes(now)
+        if self._unproven():
+            return self._look_again(self.bookings.pop(0), now) if self.bookings else None
         if order.ended or self.refusal is not None or self._waits_for_a_person():
             return None
         if orders.of_a_case(order.request):
@@ -117,15 +117,20 @@ class OrderTill:
             return None
 
     def _unproven(self) -> bool:
-        """Whether the gateway's late word may change it: in doubt, or refused and told of."""
+        """Whether the gateway's late word may change it: in doubt, or over and told of."""
         operation = self.order.operation
         if operation is None or orders.of_a_case(self.order.request):
             return False
         if operation.state is OperationState.IN_DOUBT:
             return True
-        told = operation.state is OperationState.REFUSED and bool(self.bookings)
-        # Runs of before let lie what was told of a refused one, and are replayed so.
-        return told and workflow.patched("look-again-at-what-was-refused")
+        # Runs of before let lie what was told of one that is over, and are replayed so.
+        if not self.bookings:
+            return False
+        if operation.state is OperationState.REFUSED:
+            return workflow.patched("look-again-at-what-was-refused")
+        # What undoes its twin may be in doubt.
+        settled = operation.state is OperationState.SETTLED
+        return settled and workflow.patched("look-again-at-what-is-settled")
 
     def _waits_for_a_person(self) -> bool:
         approval = self.order.approval
@@ -136,9 +141,11 @@ class OrderTill:
         self.refusal = refusal
         self.order = orders.refused(self.order, refusal, now)
 
-    async def _ask_gateway(self, payment_id: str, now: datetime) -> MoneyMoved:
+    async def _ask_gateway(
+        self, payment_id: str, now: datetime, told: tuple[str, ...] = ()
+    ) -> MoneyMoved:
         merchant_id = self.order.request.merchant_id
-        ask = AskPayment(merchant_id=merchant_id, payment_id=payment_id, at=now)
+        ask = AskPayment(merchant_id=merchant_id, payment_id=payment_id, told=told, at=now)
         return await gateway_step(GatewayActivities.ask_payment, ask)
 
     async def _move(self, plan: Plan, now: datetime) -> MoneyMoved:
@@ -170,13 +177,20 @@ class OrderTill:
         # A credit hangs under nothing: whoever asks about its payment is never shown it.
         alone = operation is not None and operation.purpose in STANDALONE
         about = booking.gateway_id if alone else payment_id
-        asked = await self._ask_gateway(about or booking.gateway_id, now)
+        told: tuple[str, ...] = ()
+        settled = operation is not None and operation.state is OperationState.SETTLED
+        if operation is not None and settled:
+            # What undoes its twin hangs under that.
+            about, told = payment_id or operation.gateway_id, (booking.gateway_id,)
+        asked = await self._ask_gateway(about or booking.gateway_id, now, told)
         if asked.hold is not None:
             self.bookings.insert(0, booking)
             return MoneyMoved(hold=asked.hold)
         if self.order.ended:
             # A refused one that stays so needs nobody because the gateway was away meanwhile.
             self.order = self.order.unflagged(Hold.GATEWAY_UNREACHABLE.value)
+        if settled:
+            return MoneyMoved()
         request = OpenOrder(workflow_id=workflow.info().workflow_id, kind=self.order.kind)
         known = await store_step(PaymentCaseActivities.open_order, request)
         return MoneyMoved(operations=known.operations)

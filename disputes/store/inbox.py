@@ -132,7 +132,7 @@ class Inbox:
             session.add(row)
 
     def waiting(self, after: tuple[datetime, str] | None, limit: int) -> tuple[InboxLine, ...]:
-        """Notifications of which nobody was told yet, the oldest first.
+        """Notifications of which nobody was told yet, or that nobody has taken, the oldest first.
 
         ``after``: moment of receipt and SHA-256 of the last one of the page before.
         """

@@ -8,7 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from disputes.errors import NotFound
 from disputes.messages import ResolveOperation
 from disputes.notification import NotifiedEntry
-from disputes.operations import GatewayEntry, business_key
+from disputes.operations import GatewayEntry, business_key, merchant_transaction_id
 from disputes.store.notices import SqlNotices
 from disputes.store.operations import SqlOperationBook
 from disputes.store.payment_register import SqlPaymentRegister
@@ -356,6 +356,29 @@ async def test_what_undoes_a_twin_of_what_has_ended_is_settled_by_two(quick: Eng
     again = word.model_copy(update={"operation_key": key.replace(own.id, "other")})
     with pytest.raises(NotFound):
         await desk.command("payout", own.id, "resolve_operation", again)
+
+
+async def test_what_undoes_a_twin_of_what_has_ended_is_settled_by_its_notification(
+    quick: Engine,
+) -> None:
+    own = await Payout.asked(
+        quick, alone=True, reason="customer_service_gesture", amount=eur("15.00")
+    )
+    first = await own.result()
+    twin = _twin(PaymentType.CD, fresh_id(), 15_00)
+    await quick.sandbox.payment(twin.gateway_id, "15.00", "EUR", "CD")
+    key = _undo_in_doubt(own, business_key("payout", own.id, Purpose.CREDIT), twin)
+    await quick.sandbox.own_booking(
+        "RF",
+        twin.gateway_id,
+        amount_minor=15_00,
+        merchant_transaction_id=merchant_transaction_id(key),
+    )
+    refund = str((await quick.sandbox.book(twin.gateway_id))[-1]["id"])
+    now = datetime.now(UTC).isoformat()
+    await own.signal("booking", gateway_id=refund, payment_type="RF", occurred_at=now)
+    await until(lambda: _state(own, key) == "settled")
+    assert (await own.result()).operation == first.operation
 
 
 async def _great_refund(engine: Engine) -> Refund:
