@@ -277,9 +277,8 @@ async def test_what_was_captured_elsewhere_is_seen_once_a_capture_is_refused(qui
     """Nobody told of it: the refusal has the gateway asked, and the rest is known."""
     own = await PreAuth.opened(quick)
     assert own.payment is not None
-    await until(
-        lambda: bool(own.accounts())
-    )  # it has asked for its payment: what comes now it does not know
+    # It has asked for its payment: what comes now it does not know.
+    await until(lambda: bool(own.accounts()))
     await quick.sandbox.own_booking("CP", own.payment, amount_minor=60_00)
     answer = await own.capture()
     assert answer["operation"]["state"] == "refused"
