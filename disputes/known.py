@@ -1,15 +1,12 @@
 """What our books know of one payment, and what of it the cases have not been told."""
 
 from collections.abc import Collection
-from typing import get_args
 
 from disputes.fields import Durable, Moment
-from disputes.operations import STANDALONE, owner_of
-from disputes.orders import OrderKind
+from disputes.operations import OWN_WORKFLOWS, STANDALONE, owner_of
 from disputes.twins import TWIN
 from disputes.vocabulary import OperationState, PaymentType, Purpose
 
-_OWN_WORKFLOWS = ("preauthorization", *get_args(OrderKind))
 #: Entries of which a case hears by the signal ``booking``.
 _TOLD = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
 
@@ -104,7 +101,7 @@ def booked_by_owner(known: KnownPayment) -> dict[str, KnownOperation]:
     booked = [op for op in known.operations if op.state is OperationState.SETTLED and op.gateway_id]
     # What undoes a twin is no operation of the workflow.
     owned = [(owner_of(op.key) or "", op) for op in booked if TWIN not in op.key]
-    return {owner: op for owner, op in owned if owner.partition("/")[0] in _OWN_WORKFLOWS}
+    return {owner: op for owner, op in owned if owner.partition("/")[0] in OWN_WORKFLOWS}
 
 
 def sent_again(known: KnownPayment) -> KnownOperation | None:

@@ -9,14 +9,13 @@ from typing import Final
 
 from disputes.decode import json_of
 from disputes.fields import Durable, GatewayId, Label, Moment
+from disputes.operations import OWN_WORKFLOWS
 from disputes.vocabulary import OperationState, PaymentType, Stage
 
 #: Start of the key of an entry that the gateway booked by itself.
 _ADOPTED: Final = "gateway:"
 #: Start of the id of a case that stands for a chargeback without a notice.
 PLACEHOLDER: Final = "gw-"
-#: Whose operations a key can begin with, other than a dispute's; their workflow ids begin alike.
-_OWN_WORKFLOWS: Final = ("preauthorization", "refund", "payout", "rebill")
 #: What a dispute can be told of by ``booking``.
 _TOLD: Final = (PaymentType.CB, PaymentType.CR, PaymentType.RF, PaymentType.RB)
 #: Why a chargeback waits of which a case was told: that case may not take it.
@@ -216,7 +215,7 @@ def _owner(entry: NotifiedEntry, operation: KnownAs, told: str | None) -> Route 
     if operation.has(entry.gateway_id):
         return Known(operation.dispute_id)
     owner, owner_id = operation.key.split(":")[:2]
-    if owner in _OWN_WORKFLOWS:
+    if owner in OWN_WORKFLOWS:
         return TellWorkflow(f"{owner}/{owner_id}")
     if entry.payment_type in _TOLD:
         return TellDisputes((owner_id,))

@@ -1,6 +1,6 @@
 """One gateway operation as a workflow sees it: what to call, and what became of it."""
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -42,6 +42,8 @@ STANDALONE = frozenset(
 _TWICE_ONLY_IN_PART = (PaymentType.RF, PaymentType.CR, PaymentType.RV)
 
 Owner = Literal["dispute", "preauthorization", "refund", "payout", "rebill"]
+#: Owners that are a payment's own workflow; its id begins alike.
+OWN_WORKFLOWS: Final = tuple(kind for kind in get_args(Owner) if kind != "dispute")
 
 
 class Plan(Durable):

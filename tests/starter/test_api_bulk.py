@@ -88,6 +88,21 @@ async def test_a_repeat_changes_nothing_and_is_answered_the_same(api: Api, engin
     assert (other.status_code, other.json()["type"]) == (409, "Conflict")
 
 
+async def test_a_repeat_is_known_to_a_case_whose_run_was_lost(api: Api, engine: Engine) -> None:
+    """Temporal forgets the ids of a run's updates with it."""
+    ann, dispute_id = await api.as_("ann"), await _case(engine)
+    first = await _give_up(ann, dispute_id, key=f"run {dispute_id}")
+    await engine.handle(dispute_id).terminate()
+    await ann.post(f"/v1/disputes/{dispute_id}/notes", json={"text": "a run of its own"})
+    with engine.store.write() as session:
+        forget = text("UPDATE api_request SET status = NULL WHERE idempotency_key = :key")
+        session.connection().execute(forget, {"key": f"run {dispute_id}"})
+    again = await _give_up(ann, dispute_id, key=f"run {dispute_id}")
+    assert (again.status_code, _types(again.json()["items"])) == (200, [None])
+    assert first.json() == again.json()
+    assert await _acceptances(ann, dispute_id) == ["ann"]
+
+
 async def test_other_merchants_cases_are_not_found_and_stay_as_they_are(
     api: Api, engine: Engine
 ) -> None:

@@ -179,6 +179,16 @@ async def test_what_a_pipe_rejected_is_in_the_file_while_nothing_more_comes(
     assert json.loads(rejected.read_text())["line_number"] == 1
 
 
+async def test_a_file_that_cannot_be_written_is_told_in_words(
+    engine: Engine, tmp_path: Path
+) -> None:
+    feed, nowhere = tmp_path / "feed.jsonl", tmp_path / "none" / "rejected.jsonl"
+    feed.write_text("not json\n")
+    done = await disputes("intake", str(feed), "--rejected", str(nowhere), env=engine.env)
+    assert done.code == 2
+    assert done.err.startswith(f"disputes: the file or folder {nowhere} cannot be used: No such")
+
+
 async def test_csv_is_taken_and_rejected_by_record(engine: Engine, tmp_path: Path) -> None:
     notice = await engine.notice()
     amount = notice.pop("amount")

@@ -322,14 +322,20 @@ async def test_a_notification_settles_a_reversal_in_doubt(alone: Engine, door: D
     await dispute.money_is(acquirer=92_00)
 
 
+async def _refund_in_doubt(engine: Engine) -> tuple[str, Refund]:
+    """A payment, and its refund that is booked and of which nobody knows."""
+    payment = fresh_id()
+    await engine.sandbox.payment(payment, "92.00", "EUR")
+    match = {"payment_type": "RF", "payment_id": payment}
+    await engine.sandbox.arm("result_code_after_booking", match=match, code="000.400.030")
+    own = await Refund.asked(engine, payment)
+    await own.until(state="in_doubt")
+    return payment, own
+
+
 async def test_a_notification_settles_a_refund_in_doubt(alone: Engine, door: Door) -> None:
     """Its workflow is told by the id alone, and asks the gateway."""
-    payment = fresh_id()
-    await alone.sandbox.payment(payment, "92.00", "EUR")
-    match = {"payment_type": "RF", "payment_id": payment}
-    await alone.sandbox.arm("result_code_after_booking", match=match, code="000.400.030")
-    own = await Refund.asked(alone, payment)
-    await own.until(state="in_doubt")
+    payment, own = await _refund_in_doubt(alone)
     booked = (await alone.sandbox.book(payment))[-1]
     await door.notify(notification(booked | {"amount_minor": 1_00}))
     summary = await own.result()
@@ -343,12 +349,7 @@ async def test_a_notification_settles_a_refund_in_doubt(alone: Engine, door: Doo
 async def test_a_refund_in_doubt_that_the_gateway_does_not_show_yet_is_told_again(
     alone: Engine, door: Door
 ) -> None:
-    payment = fresh_id()
-    await alone.sandbox.payment(payment, "92.00", "EUR")
-    match = {"payment_type": "RF", "payment_id": payment}
-    await alone.sandbox.arm("result_code_after_booking", match=match, code="000.400.030")
-    own = await Refund.asked(alone, payment)
-    await own.until(state="in_doubt")
+    payment, own = await _refund_in_doubt(alone)
     asked = {"payment_id": payment, "query": True}
     await alone.sandbox.arm("result_code", match=asked, code="700.400.580")
     await door.notify(notification((await alone.sandbox.book(payment))[-1]))

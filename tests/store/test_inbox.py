@@ -30,7 +30,7 @@ from disputes.notification import (
     placeholder_id,
     route,
 )
-from disputes.operations import GatewayEntry
+from disputes.operations import GatewayEntry, Plan
 from disputes.payment_steps import PaymentFile
 from disputes.reconciliation import FIRST, LAST, ListPayments, ReconciliationWindow
 from disputes.store.database import connected, make_engine
@@ -442,12 +442,18 @@ def test_who_takes_it_for_in_doubt_is_told_what_anothers_question_proved(scene: 
     assert doubting.send().purpose is Purpose.REINSTATE
 
 
-def test_a_workflow_hears_of_its_operation_that_a_disputes_question_proved(scene: Scene) -> None:
+def _refund_sent(scene: Scene) -> tuple[GatewayEntry, Plan]:
+    """A payment, and the refund R-1 of 10.00 on its way."""
     payment = entry(PaymentType.DB, 92_00)
     scene.book.adopt_own("M-1", payment.gateway_id, [payment], AT)
     plan = own_plan("refund", "R-1", Purpose.REFUND, 10_00, payment.gateway_id)
     record = scene.book.intend(plan, ())
     scene.book.mark_sent(plan.key, attempts=record.attempts)
+    return payment, plan
+
+
+def test_a_workflow_hears_of_its_operation_that_a_disputes_question_proved(scene: Scene) -> None:
+    payment, plan = _refund_sent(scene)
     scene.book.settle(plan.key, OperationState.IN_DOUBT, at=AT)
     file = PaymentFile(
         workflow_id="refund/R-1",
@@ -505,11 +511,7 @@ def test_the_chargeback_after_an_alert_is_its_own_disputes_in_any_order(
 
 
 def test_a_payments_own_operation_in_doubt_leads_to_its_own_workflow(scene: Scene) -> None:
-    payment = entry(PaymentType.DB, 92_00)
-    scene.book.adopt_own("M-1", payment.gateway_id, [payment], AT)
-    plan = own_plan("refund", "R-1", Purpose.REFUND, 10_00, payment.gateway_id)
-    record = scene.book.intend(plan, ())
-    scene.book.mark_sent(plan.key, attempts=record.attempts)
+    payment, plan = _refund_sent(scene)
     refund = _cb(
         payment.gateway_id,
         payment_type=PaymentType.RF,
